@@ -1,0 +1,1 @@
+"""Charts, pages, the static report and the live app."""

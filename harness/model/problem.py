@@ -1,0 +1,198 @@
+"""Problem: what is computed, complete. Two kernels compare only on the same Problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from harness.errors import InvalidProblem
+from harness.model.identity import digest, non_default_fields
+
+DTYPE_BYTES = {
+    "fp64": 8,
+    "fp32": 4,
+    "tf32": 4,
+    "fp16": 2,
+    "bf16": 2,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+    "int8": 1,
+}
+"""Bytes an element takes in memory. tf32 is fp32 storage multiplied on tensor cores."""
+
+DIRECTIONS = ("forward", "backward", "forward_backward")
+"""forward alone; backward alone (its forward untimed); both in one timed call."""
+
+Params = tuple[tuple[str, int | float | str | bool], ...]
+"""Operator-specific parameters, sorted by name: hashable, and one order for one meaning."""
+
+
+def params_of(mapping: dict[str, Any] | None) -> Params:
+    """Sort a mapping into ``Params``, leaving out what is None."""
+    return tuple(sorted((k, v) for k, v in (mapping or {}).items() if v is not None))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One attention problem. Sizes are counts; the conventions are those of FIELD.md §3.
+
+    With p = i + seq_k − seq_q the position of query i on the keys' axis, ``causal`` sees j ≤ p
+    (bottom-right aligned), ``window_left`` sees j ≥ p − window_left and ``window_right`` sees
+    j ≤ p + window_right. A row that sees no key gives 0.
+    """
+
+    heads_q: int
+    """Query heads."""
+    heads_kv: int
+    """Key/value heads; heads_q is a multiple of it (equal: MHA, 1: MQA, between: GQA)."""
+    seq_q: int
+    """Query tokens of one sequence."""
+    seq_k: int
+    """Key/value tokens of one sequence."""
+    head_dim_qk: int
+    """Elements of one query or key head."""
+    head_dim_v: int
+    """Elements of one value head."""
+    dtype: str
+    """Element type of queries and outputs, a key of DTYPE_BYTES."""
+    operator: str = "attention"
+    """What is computed: the name of a folder in harness/operators."""
+    batch: int = 1
+    """Sequences."""
+    kv_dtype: str = ""
+    """Element type of keys and values where it isn't ``dtype``; "" means the same."""
+    causal: bool = False
+    """Bottom-right aligned causal mask."""
+    window_left: int | None = None
+    """Keys to the left of a query's own position that it sees; None: all."""
+    window_right: int | None = None
+    """Keys to the right of a query's own position that it sees; None: all. Not with causal."""
+    pattern: str = ""
+    """A sparse pattern on top of causal and window: strided, bigbird, document …; "" is dense."""
+    scale: float | None = None
+    """Factor on the scores; None: head_dim_qk ** -0.5."""
+    softcap: float = 0.0
+    """Scores become softcap · tanh(score / softcap); 0: off."""
+    sinks: bool = False
+    """A learned logit per query head joins the softmax's denominator (gpt-oss)."""
+    direction: str = "forward"
+    """One of DIRECTIONS."""
+    cache: str = ""
+    """KV-cache layout: contiguous or paged; "" means keys and values are no cache."""
+    page_size: int = 0
+    """Tokens of one page of a paged cache; 0 where there are no pages."""
+    lengths: str = ""
+    """Distribution of the sequences' actual lengths; "" means all of them full."""
+    lengths_seed: int = 0
+    """Seed of that distribution."""
+    params: Params = ()
+    """Operator- or pattern-specific parameters, sorted by name."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "heads_q", "heads_kv", "seq_q", "seq_k", "head_dim_qk", "head_dim_v"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidProblem(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.heads_q % self.heads_kv:
+            raise InvalidProblem(
+                f"heads_q={self.heads_q} is not a multiple of heads_kv={self.heads_kv}: "
+                "every key/value head serves the same number of query heads"
+            )
+        for name in ("dtype", "kv_dtype"):
+            value = getattr(self, name)
+            if value not in DTYPE_BYTES and not (name == "kv_dtype" and value == ""):
+                raise InvalidProblem(f"{name}={value!r} is not one of {', '.join(DTYPE_BYTES)}")
+        if self.kv_dtype == self.dtype:
+            object.__setattr__(self, "kv_dtype", "")
+        if self.direction not in DIRECTIONS:
+            raise InvalidProblem(
+                f"direction={self.direction!r} is not one of {', '.join(DIRECTIONS)}"
+            )
+        self._check_mask()
+
+    def _check_mask(self) -> None:
+        for name in ("window_left", "window_right"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise InvalidProblem(f"{name} must be 0 or more keys, or null for all, not {value}")
+        if self.causal and self.window_right is not None:
+            raise InvalidProblem(
+                f"causal=true sees nothing to the right, so window_right={self.window_right} "
+                "can't be given with it"
+            )
+        if self.softcap < 0:
+            raise InvalidProblem(f"softcap must be 0 (off) or positive, not {self.softcap}")
+        if self.scale is not None and not self.scale > 0:
+            raise InvalidProblem(f"scale must be positive or null, not {self.scale}")
+        if self.window_right == 0:  # sees j ≤ p: that is what causal means, so it is one problem
+            object.__setattr__(self, "causal", True)
+            object.__setattr__(self, "window_right", None)
+
+    @property
+    def mask(self) -> str:
+        """The mask's kind, as kernels claim it: full, causal, causal_window, window or a pattern."""
+        if self.pattern:
+            return self.pattern
+        windowed = self.window_left is not None or self.window_right is not None
+        if self.causal:
+            return "causal_window" if windowed else "causal"
+        return "window" if windowed else "full"
+
+    @property
+    def group(self) -> int:
+        """Query heads that share one key/value head."""
+        return self.heads_q // self.heads_kv
+
+    @property
+    def effective_scale(self) -> float:
+        """The factor on the scores, with its default filled in."""
+        return self.head_dim_qk**-0.5 if self.scale is None else self.scale
+
+    @property
+    def kv_element_bytes(self) -> int:
+        """Bytes of one element of a key or value."""
+        return DTYPE_BYTES[self.kv_dtype or self.dtype]
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element of a query or output."""
+        return DTYPE_BYTES[self.dtype]
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What is hashed: the fields that differ from their defaults."""
+        return non_default_fields(self)
+
+    @cached_property
+    def key(self) -> str:
+        """The problem's identity as a short hash."""
+        return digest(self.identity)
+
+    def param(self, name: str, default: Any = None) -> Any:
+        """One operator-specific parameter, or ``default``."""
+        return dict(self.params).get(name, default)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain JSON values; ``from_dict`` is its inverse."""
+        out = {f.name: getattr(self, f.name) for f in fields(self)}
+        out["params"] = dict(self.params)
+        return out
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Problem:
+        """Build from ``to_dict``'s result, or from a part of it that has the required fields."""
+        data = dict(data)
+        data["params"] = params_of(data.get("params"))
+        return cls(**data)
+
+    def summary(self) -> str:
+        """A short human text, e.g. ``B1 H32/8 S2048 D128 bf16 causal fwd``."""
+        seq = f"{self.seq_q}" if self.seq_q == self.seq_k else f"{self.seq_q}×{self.seq_k}"
+        heads = f"{self.heads_q}" if self.group == 1 else f"{self.heads_q}/{self.heads_kv}"
+        dim = f"{self.head_dim_qk}"
+        if self.head_dim_v != self.head_dim_qk:
+            dim += f"-{self.head_dim_v}"
+        short = {"forward": "fwd", "backward": "bwd", "forward_backward": "fwd+bwd"}
+        parts = [f"B{self.batch}", f"H{heads}", f"S{seq}", f"D{dim}", self.dtype, self.mask]
+        return " ".join([*parts, short[self.direction]])
