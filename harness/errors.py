@@ -57,7 +57,7 @@ class MeasureError(AttnbenchError):
 
 
 def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
-    """A sentence naming the known names closest to ``name``, or listing them where none is close."""
+    """A sentence naming the known names closest to ``name``, or listing them if none is close."""
     known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=limit, cutoff=0.5)
     if close:

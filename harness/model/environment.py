@@ -1,4 +1,4 @@
-"""Where a number was made: the device, the software around the kernel, and the kernel's own version."""
+"""Where a number was made: the device, the software around the kernel, the kernel's version."""
 
 from __future__ import annotations
 
