@@ -82,5 +82,5 @@ class Gpu:
 
 
 def slug(device_name: str) -> str:
-    """A name for a device that no yaml describes: ``NVIDIA RTX 6000 Ada`` → ``nvidia_rtx_6000_ada``."""
+    """A name for a device that no yaml describes: ``NVIDIA L20`` → ``nvidia_l20``."""
     return re.sub(r"[^a-z0-9]+", "_", device_name.lower()).strip("_")

@@ -131,7 +131,7 @@ class Problem:
 
     @property
     def mask(self) -> str:
-        """The mask's kind, as kernels claim it: full, causal, causal_window, window or a pattern."""
+        """The mask's kind, as kernels claim it: full, causal, causal_window, window, a pattern."""
         if self.pattern:
             return self.pattern
         windowed = self.window_left is not None or self.window_right is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import cached_property
@@ -200,7 +201,7 @@ class Record:
     def from_dict(cls, data: dict[str, Any]) -> Record:
         """Inverse of ``to_dict``. Raises ValueError or TypeError where it isn't a record."""
         d = dict(data)
-        nouns = {
+        nouns: dict[str, Callable[[dict[str, Any]], Any]] = {
             "kernel": Kernel.from_dict,
             "problem": Problem.from_dict,
             "timing": Timing.from_dict,

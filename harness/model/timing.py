@@ -66,6 +66,6 @@ class Timing:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Timing:
-        """Inverse of ``to_dict``; unknown keys are ignored, so older drivers' files stay readable."""
+        """Inverse of ``to_dict``; unknown keys are ignored, so that newer files stay readable."""
         known = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in data.items() if k in known})
