@@ -1,0 +1,117 @@
+"""The schema's version: made, checked at every opening, and brought up to date by Alembic.
+
+Checking needs no Alembic (0.13 s to import): revisions are numbers, ``0001``, ``0002`` …
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, column, insert, inspect, select, table, update
+from sqlalchemy.engine import URL
+
+import harness
+from harness.errors import SchemaMismatch, StoreError
+from harness.store import engine as engines
+from harness.store.schema import HEAD, VERSION_TABLE, store_info
+from harness.store.url import parse_url, safe_text
+
+FOLDER = Path(__file__).parent / "migrations"
+"""Alembic's environment; travels in the wheel."""
+
+
+def build(connection: Connection) -> None:
+    """Make every table in an empty database, or bring an older schema up to date.
+
+    Runs in the caller's transaction: nothing is changed unless all of it is.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
+    writer = {"value": harness.__version__}
+    changed = connection.execute(
+        update(store_info).where(store_info.c.name == "schema_writer").values(writer)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(store_info).values(name="schema_writer", **writer))
+
+
+def revision_of(connection: Connection, url: URL) -> str | None:
+    """The schema's revision; None for a database without any table.
+
+    Raises:
+        StoreError: it has tables, but they are not attnbench's.
+    """
+    names = set(inspect(connection).get_table_names())
+    if VERSION_TABLE in names:
+        version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+        return str(version)
+    if names:
+        some = ", ".join(sorted(names)[:3])
+        raise StoreError(
+            f"{safe_text(url)} is another program's database (it has the tables {some}…), not an "
+            "attnbench store: name another file or database"
+        )
+    return None
+
+
+def check(connection: Connection, url: URL) -> None:
+    """Raise unless the schema is the one that this attnbench reads and writes.
+
+    Raises:
+        SchemaMismatch: an older or a newer schema; the message names the way out.
+        StoreError: not an attnbench store.
+    """
+    found = revision_of(connection, url)
+    if found is None:
+        raise StoreError(
+            f"{safe_text(url)} has no tables yet: `attnbench run …` with this store makes them"
+            if not engines.is_file(url)
+            else f"{safe_text(url)} is an empty database, not a store: remove it or name another"
+        )
+    if found == HEAD:
+        return
+    if _newer(found):
+        info = store_info.c
+        writer = connection.scalar(select(info.value).where(info.name == "schema_writer"))
+        raise SchemaMismatch(
+            f"{safe_text(url)} has schema {found}, newer than {HEAD}, the newest that attnbench "
+            f"{harness.__version__} knows: install a newer attnbench ({writer} or later)"
+        )
+    raise SchemaMismatch(
+        f"{safe_text(url)} has schema {found}, older than {HEAD}: run "
+        f"`attnbench store upgrade {safe_text(url)}` (keep a copy first)"
+    )
+
+
+def upgrade(url: str) -> tuple[str, str]:
+    """Bring a store's schema up to date, in one transaction; returns (revision before, after).
+
+    An up-to-date store is left as it is. Other processes may have the store open: they wait.
+
+    Raises:
+        SchemaMismatch: the schema is newer than this attnbench.
+        StoreError: no store there, not a store, or it can't be written.
+    """
+    parsed = parse_url(url)
+    engines.require(parsed)
+    with engines.translated(parsed):
+        engine = engines.open_engine(parsed, foreign_keys=False)
+        try:
+            with engines.writing(engine) as connection:
+                before = revision_of(connection, parsed)
+                if before is None or before == HEAD or _newer(before):
+                    check(connection, parsed)
+                    return HEAD, HEAD
+                build(connection)
+                return before, HEAD
+        finally:
+            engine.dispose()
+
+
+def _newer(revision: str) -> bool:
+    return not revision.isdigit() or int(revision) > int(HEAD)

@@ -1,0 +1,1 @@
+"""Alembic environment of the store; run by ``harness.store.migrate``, never by hand."""

@@ -1,0 +1,16 @@
+"""What Alembic runs: the migrations, in the transaction of the connection it is handed."""
+
+from alembic import context
+
+from harness.store.schema import VERSION_TABLE, metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    transactional_ddl=True,  # SQLite too: a migration that fails leaves the schema it found
+    render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by rebuilding it
+)
+with context.begin_transaction():
+    context.run_migrations()
