@@ -1,0 +1,226 @@
+"""Commands and their options. The bodies live in the modules beside this one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import harness
+
+app = typer.Typer(
+    name="attnbench",
+    help="Benchmark attention kernels: which is fastest and right, on each of your GPUs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDE]...",
+        help="Hydra overrides: experiment=quickstart, kernel=eager, workload.seq_len=2048 …",
+        show_default=False,
+    ),
+]
+Multirun = Annotated[
+    bool,
+    typer.Option("-m", "--multirun", help="Allow sweeps in overrides: a,b · range() · glob()."),
+]
+KernelDirs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--kernels",
+        metavar="DIR",
+        help="A folder of your own kernels (*.py and conf/kernel/*.yaml); repeatable. "
+        "ATTNBENCH_KERNELS=DIR:DIR does the same.",
+        show_default=False,
+    ),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Result database: a file, sqlite:///… or postgresql+psycopg://… "
+        "(default: ATTNBENCH_STORE, else results/attnbench.db).",
+        show_default=False,
+    ),
+]
+
+
+class PlanFormat(StrEnum):
+    """How ``plan`` prints."""
+
+    table = "table"
+    json = "json"
+    requests = "requests"
+
+
+class ResultFormat(StrEnum):
+    """How ``results`` prints."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+class Listable(StrEnum):
+    """What ``list`` lists."""
+
+    kernels = "kernels"
+    gpus = "gpus"
+    workloads = "workloads"
+    experiments = "experiments"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"attnbench {harness.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    kernels: KernelDirs = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the HTML report here at the end."),
+    ] = None,
+    cfg: Annotated[
+        str | None,
+        typer.Option("--cfg", metavar="job", help="Print the composed config and run nothing."),
+    ] = None,
+) -> int:
+    """Measure a matrix: plan it, dispatch it, store every result as it arrives.
+
+    resume=true goes on with this command's latest unfinished sweep, resume=SWEEP with that one.
+    """
+    from harness.cli.run import run_command
+
+    return run_command(overrides or [], multirun, kernels or [], report, cfg)
+
+
+@app.command()
+def plan(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    kernels: KernelDirs = None,
+    format: Annotated[PlanFormat, typer.Option("--format", help="Output format.")] = (
+        PlanFormat.table
+    ),
+) -> int:
+    """Show what would run, what is skipped and why, and about how long it takes.
+
+    --format requests writes what `python -m harness.measure` measures on a machine with torch only.
+    """
+    from harness.cli.plan import plan_command
+
+    return plan_command(overrides or [], multirun, kernels or [], str(format))
+
+
+@app.command()
+def results(
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Experiment name.")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="ok, skipped, incorrect …")] = None,
+    since: Annotated[str | None, typer.Option(help="ISO date or time, or 7d, 12h.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Sweep id, or `last`.")] = None,
+    format: Annotated[ResultFormat, typer.Option("--format", help="Output format.")] = (
+        ResultFormat.table
+    ),
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Show or export what is stored: latency with its interval, TFLOP/s, memory, error."""
+    from harness.cli.results import results_command
+
+    filters = {
+        "kernel": kernel,
+        "dtype": dtype,
+        "gpu": gpu,
+        "experiment": experiment,
+        "status": status,
+        "since": since,
+        "sweep": sweep,
+    }
+    return results_command(filters, str(format), out, store)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")] = (
+        Path("results/report.html")
+    ),
+    sweep: Annotated[str, typer.Option(help="Sweep id, `last`, or `all`.")] = "last",
+    baseline: Annotated[
+        str | None, typer.Option(help="Kernel that speed-ups are relative to.")
+    ] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Write one self-contained HTML file that works without a network."""
+    from harness.cli.report import report_command
+
+    return report_command(out, sweep, baseline, store)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[Listable, typer.Argument(help="What to list.")],
+    kernels: KernelDirs = None,
+    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> int:
+    """List kernels, gpus, workloads or experiments."""
+    from harness.cli.listing import list_command
+
+    return list_command(str(what), kernels or [], format)
+
+
+@app.command()
+def doctor(kernels: KernelDirs = None, store: StoreUrl = None) -> int:
+    """Say what this machine has: devices, which kernels are usable and why not, the store."""
+    from harness.cli.doctor import doctor_command
+
+    return doctor_command(kernels or [], store)
+
+
+store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)
+app.add_typer(store_app, name="store")
+
+
+@store_app.command(name="upgrade")
+def store_upgrade(url: Annotated[str | None, typer.Argument(metavar="[URL]")] = None) -> int:
+    """Bring a database made by an older attnbench to this one's schema."""
+    from harness.cli.store import upgrade_command
+
+    return upgrade_command(url)
+
+
+@store_app.command(name="import")
+def store_import(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Records, JSON lines.")],
+    store: StoreUrl = None,
+) -> int:
+    """Store the records that `python -m harness.measure` wrote on another machine."""
+    from harness.cli.store import import_command
+
+    return import_command(files, store)

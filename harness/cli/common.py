@@ -1,0 +1,106 @@
+"""What several commands share: kernel folders, the planned matrix, the store's address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import ConfigError, KernelError
+from harness.plan import Planned, build_plan
+
+if TYPE_CHECKING:
+    from harness.dispatch.base import Dispatcher
+    from harness.dispatch.ray_cluster import RayCluster
+    from harness.model import Gpu
+
+KERNELS_VARIABLE = "ATTNBENCH_KERNELS"
+STORE_VARIABLE = "ATTNBENCH_STORE"
+DEFAULT_STORE = "results/attnbench.db"
+
+
+def user_kernel_dirs(given: list[Path]) -> list[Path]:
+    """Folders from ``--kernels`` and ATTNBENCH_KERNELS, absolute. Raises KernelError."""
+    named = [Path(p) for p in os.environ.get(KERNELS_VARIABLE, "").split(os.pathsep) if p]
+    folders = [folder.expanduser().resolve() for folder in [*given, *named]]
+    for folder in folders:
+        if not (folder / "conf" / "kernel").is_dir():
+            raise KernelError(
+                f"{folder} is no kernels folder: it needs *.py files and conf/kernel/*.yaml "
+                "(CONTRIBUTING.md shows one)"
+            )
+    return list(dict.fromkeys(folders))
+
+
+def store_url(given: str | None) -> str:
+    """The store that a command without a config reads."""
+    return given or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+
+
+def split_resume(overrides: list[str]) -> tuple[list[str], str | None]:
+    """Take ``resume=…`` out of the overrides: it says what to run of the matrix, not which."""
+    rest, resume = [], None
+    for override in overrides:
+        if override.startswith("resume="):
+            resume = override.removeprefix("resume=")
+        else:
+            rest.append(override)
+    if resume == "":
+        raise ConfigError("resume= needs a value: resume=true, or a sweep's id")
+    return rest, None if resume == "false" else resume
+
+
+@contextmanager
+def plan_with_cluster(
+    overrides: list[str], multirun: bool, folders: list[Path]
+) -> Iterator[tuple[Planned, ClusterHandle]]:
+    """The plan, and the way to the cluster, which is connected to only if something asks for it."""
+    handle = ClusterHandle()
+    try:
+        planned = build_plan(
+            overrides, multirun=multirun, kernel_dirs=folders, cluster_gpus=handle.gpus
+        )
+        yield planned, handle
+    finally:
+        handle.close()
+
+
+class ClusterHandle:
+    """Connects to Ray on first use, once."""
+
+    def __init__(self) -> None:
+        self._cluster: RayCluster | None = None
+
+    def connect(self, address: str | None) -> RayCluster:
+        """The connection; ``address`` None starts an embedded Ray."""
+        if self._cluster is None:
+            from harness.dispatch.ray_cluster import RayCluster
+
+            self._cluster = RayCluster(address)
+        return self._cluster
+
+    def gpus(self, address: str | None) -> list[Gpu]:
+        """Every distinct GPU of the cluster."""
+        from harness.config.catalog import gpus
+
+        return self.connect(address).gpus(list(gpus().values()))
+
+    def close(self) -> None:
+        """Leave the cluster, if it was connected to."""
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def open_dispatcher(planned: Planned, handle: ClusterHandle) -> Dispatcher:
+    """The dispatcher that the config names."""
+    if planned.cluster.dispatcher == "inline":
+        from harness.dispatch.inline import InlineDispatcher
+
+        return InlineDispatcher()
+    from harness.config.catalog import gpus
+    from harness.dispatch.ray_dispatcher import RayDispatcher
+
+    cluster = handle.connect(planned.cluster.address)
+    return RayDispatcher(cluster, list(gpus().values()), planned.cluster.retries)

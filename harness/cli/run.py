@@ -1,0 +1,129 @@
+"""``attnbench run``: plan, dispatch, store, show."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import harness
+from harness.cli.common import open_dispatcher, plan_with_cluster, split_resume, user_kernel_dirs
+from harness.cli.plan import print_summary
+from harness.cli.progress import SweepProgress, progress_console
+from harness.cli.results import print_results
+from harness.dispatch.base import Dispatcher
+from harness.dispatch.driver import Outcome, run_sweep, skip_records
+from harness.dispatch.resume import resumable_sweep
+from harness.dispatch.rounds import requests_in_rounds
+from harness.measure.revision import harness_commit, kernel_revision
+from harness.model import Sweep, new_sweep_id
+from harness.store import Store, open_store
+
+INTERRUPTED = 130
+
+
+def run_command(
+    given: list[str], multirun: bool, kernels: list[Path], report: Path | None, cfg: str | None
+) -> int:
+    """Body of ``attnbench run``; returns the exit code."""
+    folders = user_kernel_dirs(kernels)
+    overrides, resume = split_resume(given)
+    if cfg is not None:
+        return _print_config(overrides, multirun, folders, cfg)
+    console = progress_console()
+    with plan_with_cluster(overrides, multirun, folders) as (planned, cluster):
+        print_summary(planned, console)
+        with open_store(planned.store.url, create=True) as store:
+            revisions = {
+                kernel.name: kernel_revision(kernel)
+                for kernel in {job.kernel.name: job.kernel for job in planned.plan.jobs}.values()
+            }
+            if resume is None:
+                sweep = _new_sweep(planned, overrides, multirun, folders)
+                store.start_sweep(sweep, skip_records(planned.plan, sweep))
+                done: set[tuple[str, int]] = set()
+            else:
+                sweep, done = resumable_sweep(store, resume, overrides, planned.plan, revisions)
+            requests = requests_in_rounds(
+                planned.plan.jobs, sweep.id, revisions, harness_commit(), done
+            )
+            outcome = Outcome()
+            if requests:
+                dispatcher = open_dispatcher(planned, cluster)
+                skipped = len(planned.plan.skips)
+                with (
+                    SweepProgress(len(requests), skipped, console) as progress,
+                    _stopping_on_signals(dispatcher),
+                ):
+                    try:
+                        outcome = run_sweep(sweep, requests, store, dispatcher, progress.listen)
+                    finally:
+                        dispatcher.close()
+            else:
+                store.finish_sweep(sweep.id, "done")
+        return _conclude(sweep, outcome, planned.store.url, store, report)
+
+
+def _print_config(overrides: list[str], multirun: bool, folders: list[Path], cfg: str) -> int:
+    from harness.errors import ConfigError
+
+    if cfg != "job":
+        raise ConfigError(f"--cfg {cfg}: only `--cfg job` is there")
+    with plan_with_cluster(overrides, multirun, folders) as (planned, _):
+        sys.stdout.write(planned.config_yaml)
+    return 0
+
+
+def _new_sweep(planned: object, overrides: list[str], multirun: bool, folders: list[Path]) -> Sweep:
+    words = ["attnbench", "run"]
+    words += ["-m"] if multirun else []
+    words += [word for folder in folders for word in ("--kernels", str(folder))]
+    plan = planned.plan  # type: ignore[attr-defined]
+    return Sweep(
+        id=new_sweep_id(),
+        name=plan.name,
+        command=shlex.join([*words, *overrides]),
+        overrides=tuple(overrides),
+        host=socket.gethostname(),
+        harness=harness.__version__,
+        jobs=len(plan.jobs),
+        launches=plan.launches,
+    )
+
+
+@contextmanager
+def _stopping_on_signals(dispatcher: Dispatcher) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the dispatcher; a second Ctrl-C ends the process at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        dispatcher.stop()
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+
+    before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(sweep: Sweep, outcome: Outcome, url: str, store: Store, report: Path | None) -> int:
+    """The results table, where everything lies, and the exit code."""
+    print_results({"sweep": sweep.id}, url)
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(outcome.counts.items()))
+    print(f"\nsweep {sweep.id}: {counts or 'nothing left to run'}")
+    print(f"results: {store.safe_url}")
+    if report is not None:
+        from harness.cli.report import write
+
+        print(f"report:  {write(report, sweep.id, None, url)}")
+    if outcome.interrupted:
+        print("interrupted: the same command with resume=true runs what is missing")
+        return INTERRUPTED
+    return 1 if outcome.failures else 0

@@ -1,0 +1,1 @@
+"""From a plan to records: rounds, dispatchers, and the driver that stores what arrives."""

@@ -1,0 +1,64 @@
+"""The driver: the only process that writes results. Each record is stored as it arrives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from harness.dispatch.base import Dispatcher, Event, Finished
+from harness.measure.request import Request
+from harness.model import Plan, Record, Status, Sweep, failed
+from harness.store import Store
+
+Listener = Callable[[Event], None]
+
+
+@dataclass
+class Outcome:
+    """How a sweep went."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    """Records stored by this run, by status (skips of the plan included)."""
+    interrupted: bool = False
+    """It was stopped before every request had its record."""
+
+    @property
+    def failures(self) -> int:
+        """Records that are neither ok nor skipped."""
+        return sum(n for s, n in self.counts.items() if s not in (Status.OK, Status.SKIPPED))
+
+
+def skip_records(plan: Plan, sweep: Sweep) -> list[Record]:
+    """The plan's skips as records: a skip is a row, with its reason."""
+    return [
+        failed(skip.job, sweep.id, Status.SKIPPED, skip.reason, started_at=sweep.started_at)
+        for skip in plan.skips
+    ]
+
+
+def run_sweep(
+    sweep: Sweep,
+    requests: Sequence[Request],
+    store: Store,
+    dispatcher: Dispatcher,
+    listen: Listener,
+) -> Outcome:
+    """Run ``requests`` of a sweep that the store has, storing each record as it arrives.
+
+    ``listen`` hears every event after its record is stored. The sweep is marked finished, or
+    interrupted where records are missing (``dispatcher.stop`` was called) or an error came through.
+    """
+    outcome = Outcome()
+    finished = 0
+    try:
+        for event in dispatcher.run(requests):
+            if isinstance(event, Finished):
+                store.append(event.record)
+                outcome.counts[event.record.status] += 1
+                finished += 1
+            listen(event)
+    finally:
+        outcome.interrupted = finished < len(requests)
+        store.finish_sweep(sweep.id, "interrupted" if outcome.interrupted else "done")
+    return outcome

@@ -1,0 +1,61 @@
+"""The inline dispatcher: everything in this process, for a debugger.
+
+No isolation: a kernel that crashes ends the sweep, one that hangs hangs it, and ``timeout_s`` isn't
+enforced. Launches share this process, so their spread says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from harness.dispatch.base import Event, Finished, Started
+from harness.measure.device import MeasuredDevice, open_device
+from harness.measure.environment import read_environment
+from harness.measure.job import run_job
+from harness.measure.request import Request
+from harness.model import Device, Record
+from harness.operators import Expected, Judgement, reference
+from harness.operators.gates import judge
+
+
+class InlineDispatcher:
+    """Runs requests one after the other in this process."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, tuple[MeasuredDevice, Device]] = {}
+        self._stopped = False
+
+    def run(self, requests: Sequence[Request]) -> Iterator[Event]:
+        """See Dispatcher."""
+        for request in requests:
+            if self._stopped:
+                return
+            yield Started(request, "this process")
+            yield Finished(request, self._measure(request))
+
+    def _measure(self, request: Request) -> Record:
+        problem = request.job.problem
+        operator = reference(problem.operator)
+        known: dict[int, Expected] = {}
+
+        def check(which: int, selected: dict[str, np.ndarray]) -> Judgement:
+            if which not in known:
+                known[which] = operator.expected(problem, request.seeds()[which])
+            return judge(problem, known[which], selected)
+
+        gpu = request.job.gpu
+        if gpu.name not in self._devices:
+            device = open_device(gpu)
+            self._devices[gpu.name] = device, device.describe()
+        device, facts = self._devices[gpu.name]
+        environment = read_environment(request.harness_commit)
+        return run_job(request, device, facts, environment, check)
+
+    def stop(self) -> None:
+        """See Dispatcher."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Nothing was started."""

@@ -1,0 +1,95 @@
+"""What runs in a forked child: the jobs of a launch, or the oracle."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+# Loaded here, so that every fork has them already.
+from harness.measure.device import open_device
+from harness.measure.device_cpu import CpuDevice  # noqa: F401
+from harness.measure.environment import read_environment
+from harness.measure.job import run_job
+from harness.model import Gpu, Record, Status
+from harness.operators import Judgement, operator_names, reference
+
+CLEAN = (Status.OK, Status.SKIPPED, Status.INCORRECT)
+"""After these a child is used again; after any other its state is doubtful."""
+
+MEMORY_SHARE = 0.8
+"""A kernel on the CPU may take this share of the memory that is free when its child starts."""
+
+for _name in operator_names():
+    reference(_name)
+
+
+def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> None:
+    """Measure what comes down the connection until it ends.
+
+    Sends ``("hello", Device, Environment)``, then for each Request any number of
+    ``("check", value set, outputs)``, each answered by a Judgement, and one ``("record", Record)``.
+    The oracle never enters this process.
+    """
+    _redirect_output(argument["log"])
+    gpu: Gpu = argument["gpu"]
+    if gpu.kind == "cpu":
+        _limit_memory()
+    device = open_device(gpu)
+    facts, environment = device.describe(), read_environment(argument["harness_commit"])
+    connection.send(("hello", facts, environment))
+
+    def judge(which: int, selected: dict[str, np.ndarray]) -> Judgement:
+        connection.send(("check", which, selected))
+        answer: Judgement = connection.recv()
+        return answer
+
+    while True:
+        try:
+            request = connection.recv()
+        except EOFError:
+            return
+        record: Record = run_job(request, device, facts, environment, judge)
+        device.release_memory()
+        connection.send(("record", record))
+        if record.status not in CLEAN:
+            return
+
+
+def compute_oracles(connection: Connection[Any, Any], argument: dict[str, Any]) -> None:
+    """Answer ``(problem, seed)`` with its Expected until the connection ends."""
+    torch.set_num_threads(argument["threads"])
+    while True:
+        try:
+            problem, seed = connection.recv()
+        except EOFError:
+            return
+        connection.send(reference(problem.operator).expected(problem, seed))
+
+
+ROLES: dict[str, Callable[[Connection[Any, Any], dict[str, Any]], None]] = {
+    "measure": measure_jobs,
+    "oracle": compute_oracles,
+}
+
+
+def _redirect_output(path: str) -> None:
+    """Everything the kernel prints, from C too, goes to the log file."""
+    log = os.open(path, os.O_WRONLY | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _limit_memory() -> None:
+    """Have an allocation without bound fail here, before the system kills somebody else."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            limit = int(int(line.split()[1]) * 1024 * MEMORY_SHARE)
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -1,0 +1,141 @@
+"""The CPU as a device: explicit threads, a cache flush, resident-set memory."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import re
+import socket
+from pathlib import Path
+
+import torch
+
+from harness.measure.clock import host_ns
+from harness.measure.device import Call, MeasuredDevice
+from harness.model import Device, Memory
+
+FLUSH_SHARE = 2  # times the last-level cache (FIELD.md §1.6)
+FLUSH_MIN_BYTES = 64 << 20
+KIB = 1024
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def cpu_model() -> str:
+    """The processor's model name, as the operating system gives it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else platform.machine()
+
+
+def machine_uuid() -> str:
+    """An id of this machine that survives reboots: a hash of /etc/machine-id, or of its name."""
+    try:
+        seed = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        seed = ""
+    seed = seed or f"host:{socket.gethostname()}"
+    return "cpu-" + hashlib.sha256(f"attnbench:{seed}".encode()).hexdigest()[:16]
+
+
+def last_level_cache_bytes() -> int | None:
+    """Size of the largest cache of core 0, or None where the system doesn't say."""
+    best = None
+    for size in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        found = re.fullmatch(r"(\d+)([KM])", size.read_text().strip())
+        if found:
+            value = int(found.group(1)) * (KIB if found.group(2) == "K" else KIB**2)
+            best = max(best or 0, value)
+    return best
+
+
+class CpuDevice(MeasuredDevice):
+    """This machine's processor with a fixed number of threads."""
+
+    def __init__(self, threads: int | None) -> None:
+        self.threads = threads or usable_cores()
+        self.torch_device = torch.device("cpu")
+        torch.set_num_threads(self.threads)
+        self._cache = last_level_cache_bytes()
+        size = max(FLUSH_MIN_BYTES, FLUSH_SHARE * (self._cache or 0))
+        self._flush_buffer = torch.zeros(size // 4, dtype=torch.int32)
+
+    def describe(self) -> Device:
+        """Model name with the thread count: another count is another device."""
+        plural = "thread" if self.threads == 1 else "threads"
+        return Device(
+            model=f"{cpu_model()}, {self.threads} {plural}",
+            kind="cpu",
+            uuid=machine_uuid(),
+            host=socket.gethostname(),
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            cache_bytes=self._cache,
+            units=self.threads,
+        )
+
+    def synchronize(self) -> None:
+        """Nothing runs behind a CPU call's back."""
+
+    def flush_caches(self) -> None:
+        """Write twice the last-level cache, with all threads, so that no input stays in it."""
+        self._flush_buffer.add_(1)
+
+    def time_one(self, call: Call) -> float:
+        """One call by the host's monotonic clock, ms."""
+        start = host_ns()
+        call()
+        return (host_ns() - start) / 1e6
+
+    def time_batch(self, call: Call, calls: int) -> float:
+        """Mean of ``calls`` calls by the host's monotonic clock, ms."""
+        start = host_ns()
+        for _ in range(calls):
+            call()
+        return (host_ns() - start) / 1e6 / calls
+
+    def peak_memory(self, call: Call) -> Memory:
+        """Growth of the resident set's high-water mark over one call.
+
+        The mark outlives earlier work, so it is reset through /proc/self/clear_refs (proc(5)), and
+        free heap is handed back first, or the call would be served from it unseen.
+        """
+        self.release_memory()
+        try:
+            Path("/proc/self/clear_refs").write_text("5")
+        except OSError as error:
+            return Memory(None, f"not measured: /proc/self/clear_refs: {error.strerror}")
+        before = _status_bytes("VmRSS")
+        call()
+        return Memory(max(0, _status_bytes("VmHWM") - before), "resident set")
+
+    def conditions(self) -> dict[str, float | str]:
+        """One-minute load, and core 0's governor and frequency where the system shows them."""
+        found: dict[str, float | str] = {"load_1min": os.getloadavg()[0]}
+        freq = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+        if (freq / "scaling_governor").is_file():
+            found["governor"] = (freq / "scaling_governor").read_text().strip()
+        if (freq / "scaling_cur_freq").is_file():
+            found["cpu_mhz"] = int((freq / "scaling_cur_freq").read_text()) / 1000
+        return found
+
+    def release_memory(self) -> None:
+        """Give the heap's free pages back to the system (glibc's malloc_trim)."""
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def _status_bytes(field: str) -> int:
+    """A field of /proc/self/status, bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * KIB
+    raise OSError(f"/proc/self/status has no {field}")

@@ -1,0 +1,240 @@
+"""One job, start to end, in this process: build → check → memory → time → check → Record.
+
+What the *kernel* does wrong becomes a Record with a status; only the harness's own faults raise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import traceback
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.errors import KernelError
+from harness.measure.binding import Binding
+from harness.measure.clock import Stopwatch
+from harness.measure.device import MeasuredDevice
+from harness.measure.environment import installed_version
+from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
+from harness.measure.request import Request
+from harness.measure.sampling import Series, sample_series
+from harness.measure.tamper import differences, snapshot
+from harness.model import Accuracy, Device, Environment, Kernel, Memory, Record, Status, utc_now
+from harness.operators import Judgement, WrongOutput, cost_model, reference
+
+Judge = Callable[[int, dict[str, np.ndarray]], Judgement]
+"""Compares selected outputs with the oracle of value set 0 or 1."""
+
+FEW_SAMPLES = 6
+"""Below this many samples the median has no 95 % interval."""
+
+
+class _Unsupported(Exception):
+    """The kernel says that it can't do this problem here."""
+
+
+class _Tampered(Exception):
+    """The kernel changed what it must leave alone."""
+
+
+def run_job(
+    request: Request,
+    device: MeasuredDevice,
+    facts: Device,
+    environment: Environment,
+    judge: Judge,
+) -> Record:
+    """Measure ``request`` on ``device``; ``facts`` and ``environment`` go into the record."""
+    started_at, watch = utc_now(), Stopwatch()
+    version = installed_version(request.job.kernel.library) if request.job.kernel.library else ""
+    about: dict[str, Any] = {
+        "device": facts,
+        "environment": environment,
+        "revision": dataclasses.replace(request.revision, library_version=version),
+        "started_at": started_at,
+    }
+
+    def ended(status: Status, reason: str, log: str = "") -> Record:
+        reason, log = (text.replace("\0", "␀") for text in (reason, log))
+        return request.failed(status, reason, log=log, duration_s=watch.s(), **about)
+
+    try:
+        measured = _measure(request, device, judge)
+    except _Unsupported as unsupported:
+        return ended(Status.SKIPPED, str(unsupported))
+    except _Tampered as tampered:
+        return ended(Status.INVALID, str(tampered))
+    except WrongOutput as wrong:
+        return ended(Status.INCORRECT, str(wrong))
+    except KernelError as broken:
+        return ended(Status.ERROR, str(broken), traceback.format_exc())
+    except SystemExit as left:
+        return ended(Status.ERROR, f"called sys.exit({left.code!r})", traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - a kernel may raise anything; it becomes a record
+        status = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
+        reason = f"{type(error).__name__}: {_first_line(error)}"
+        return ended(status, reason, traceback.format_exc())
+    return Record(
+        sweep_id=request.sweep_id,
+        kernel=request.job.kernel,
+        problem=request.job.problem,
+        gpu=request.job.gpu.name,
+        timing=request.job.timing,
+        status=Status.OK,
+        launch=request.launch,
+        attempt=request.attempt,
+        workload=request.job.workload,
+        experiment=request.job.experiment,
+        duration_s=watch.s(),
+        **measured,
+        **about,
+    )
+
+
+def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str, Any]:
+    """The fields of an ok record that measuring fills in."""
+    job, problem, timing = request.job, request.job.problem, request.job.timing
+    _need_packages(job.kernel)
+    _need_same_source(request)
+    operator = reference(problem.operator)
+    with torch.set_grad_enabled(problem.direction != "forward"):
+        before = snapshot()
+        module = load_kernel(job.kernel)
+        options = dict(job.kernel.options)
+        _ask_support(module, request, device)
+        layout = layout_of(module)
+        values = [
+            operator.make_inputs(problem, seed, device.torch_device, layout)
+            for seed in request.seeds()
+        ]
+        inputs = {
+            name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            for name, tensor in values[0].items()
+        }
+        watch = Stopwatch()
+        fn = module.build(problem, device.torch_device, options)
+        device.synchronize()
+        setup_ms = watch.ms()
+        binding = Binding(fn, inputs, problem.direction, operator.DIFFERENTIABLE)
+
+        def check(which: int, raw: Any) -> Accuracy:
+            device.synchronize()
+            _must_be_unchanged(inputs, values[which])
+            outputs = binding.named(raw)
+            seed = request.seeds()[which]
+            verdict = judge(which, operator.select(problem, seed, outputs, layout))
+            if not verdict.ok or verdict.accuracy is None:
+                raise WrongOutput(verdict.reason)
+            return verdict.accuracy
+
+        _poison(inputs["q"] if "q" in inputs else next(iter(inputs.values())))
+        binding.prepare()
+        device.synchronize()
+        watch = Stopwatch()
+        raw = binding.call()
+        device.synchronize()
+        first_call_ms = watch.ms()
+        errors = [check(0, raw)]
+        del raw
+        memory = _memory(binding, device) if timing.memory_pass else None
+        series = sample_series(binding, device, timing, values, request.seeds()[0])
+        errors += _check_after(series, binding, values, check)
+        changed = differences(before, snapshot())
+    if changed:
+        raise _Tampered("it changed the process's state: " + "; ".join(changed))
+    costs = cost_model(problem.operator)
+    return {
+        "samples_ms": series.samples_ms,
+        "calls_per_sample": series.calls_per_sample,
+        "stop_reason": series.stop_reason,
+        "warmup_calls": series.warmup_calls,
+        "setup_ms": setup_ms,
+        "first_call_ms": first_call_ms,
+        "accuracy": max(errors, key=lambda a: a.max_error),
+        "memory": memory,
+        "flops": costs.flops(problem),
+        "min_bytes": costs.min_bytes(problem),
+        "cost_model": costs.MODEL,
+        "flags": ("few_samples",) if len(series.samples_ms) < FEW_SAMPLES else (),
+        "conditions": tuple(sorted(device.conditions().items())),
+    }
+
+
+def _check_after(
+    series: Series,
+    binding: Binding,
+    values: list[Mapping[str, Tensor]],
+    check: Callable[[int, Any], Accuracy],
+) -> list[Accuracy]:
+    """Check what the last timed call returned, and one call on the values not checked before."""
+    found = [check(series.last_values, series.last_raw)]
+    if series.last_values == 0:
+        binding.refresh(values[1])
+        found.append(check(1, binding.call()))
+    return found
+
+
+def _memory(binding: Binding, device: MeasuredDevice) -> Memory:
+    binding.prepare()
+    held: list[Any] = []
+    return device.peak_memory(lambda: held.append(binding.call()))
+
+
+def _need_packages(kernel: Kernel) -> None:
+    missing = [name for name in kernel.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""
+        raise _Unsupported(f"needs {', '.join(missing)}, not installed on this worker{how}")
+
+
+def _need_same_source(request: Request) -> None:
+    found = source_hash(kernel_path(request.job.kernel))
+    if found != request.revision.source_hash:
+        raise KernelError(
+            f"kernel {request.job.kernel.name}: this worker's {request.job.kernel.file} has hash "
+            f"{found[:12]}, the driver's {request.revision.source_hash[:12]}: install the same "
+            "version on every node, or start the sweep again if the file was edited"
+        )
+
+
+def _ask_support(module: ModuleType, request: Request, device: MeasuredDevice) -> None:
+    supports = getattr(module, "supports", None)
+    if supports is None:
+        return
+    options = dict(request.job.kernel.options)
+    reason = supports(request.job.problem, device.torch_device, options)
+    if reason is not None:
+        raise _Unsupported(str(reason))
+
+
+def _poison(like: Tensor) -> None:
+    """Fill and free blocks with NaN, so that memory a kernel forgets to write isn't old luck."""
+    if like.is_floating_point():
+        blocks = [torch.full_like(like, float("nan"), requires_grad=False) for _ in range(3)]
+        del blocks
+
+
+def _must_be_unchanged(inputs: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    for name, tensor in inputs.items():
+        if not torch.equal(tensor, values[name]):
+            raise _Tampered(f"it changed its input {name}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out, on the host or on the device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "CUDA out of memory" in text
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), "(no message)")[:500]

@@ -1,0 +1,197 @@
+"""The supervisor: owns one device, never touches it, survives whatever a kernel does.
+
+It keeps one child that measures and one that computes oracles, both forked from a server that is
+fresh in every launch. A kernel that crashes, hangs or spoils its process costs its own job: the
+child is replaced and the next request goes on. The oracle's numbers stay on this side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from harness.errors import MeasureError
+from harness.measure.clock import Stopwatch, monotonic_s
+from harness.measure.device_cpu import usable_cores
+from harness.measure.forks import Child, ForkServer
+from harness.measure.request import Request
+from harness.model import Device, Environment, Gpu, Record, Status, utc_now
+from harness.operators import Expected
+from harness.operators.gates import judge
+
+LOG_BYTES = 16_384
+"""How much of the end of a kernel's output a record keeps."""
+ORACLES_KEPT = 4
+"""Kernels of one problem are neighbours, so few are needed at a time."""
+HELLO_TIMEOUT_S = 120.0
+ORACLE_TIMEOUT_S = 600.0
+"""An oracle is bounded by its own budget; this only ends a machine that makes no headway."""
+
+
+class Supervisor:
+    """Measures requests on one device, one after the other. Not thread-safe."""
+
+    def __init__(self, gpu: Gpu, *, visible_device: str | None = None) -> None:
+        """``visible_device``: what CUDA_VISIBLE_DEVICES is set to for the children, if given."""
+        self._gpu = gpu
+        self._threads = gpu.threads or usable_cores()
+        count = str(self._threads)
+        # Set for the server and not here: Ray gives its actors OMP_NUM_THREADS=1.
+        self._env = dict.fromkeys(
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count
+        )
+        if visible_device is not None:
+            self._env["CUDA_VISIBLE_DEVICES"] = visible_device
+        self._server: ForkServer | None = None
+        self._launch: tuple[str, int] | None = None
+        self._child: Child | None = None
+        self._oracle: Child | None = None
+        self._expected: OrderedDict[tuple[str, int], Expected] = OrderedDict()
+        self._facts: Device | None = None
+        self._environment: Environment | None = None
+        log = tempfile.NamedTemporaryFile(prefix="attnbench-log-", delete=False)  # noqa: SIM115
+        log.close()
+        self._log = Path(log.name)
+
+    def measure(self, request: Request) -> Record:
+        """The record of one attempt. Raises MeasureError only for the harness's own faults."""
+        launch = (request.sweep_id, request.launch)
+        if launch != self._launch:
+            self._new_launch()
+            self._launch = launch
+        expected = [self._expect(request, seed) for seed in request.seeds()]
+        child = self._ready_child(request)
+        started_at, watch = utc_now(), Stopwatch()
+        self._log.write_bytes(b"")
+        record = self._talk(child, request, expected)
+        if isinstance(record, str):  # it did not live to write one
+            status, reason = self._cause_of_death(request, record)
+            record = request.failed(
+                status,
+                reason,
+                device=self._facts,
+                environment=self._environment,
+                started_at=started_at,
+                duration_s=watch.s(),
+            )
+        return dataclasses.replace(record, log=self._with_output(record.log))
+
+    def _talk(self, child: Child, request: Request, expected: list[Expected]) -> Record | str:
+        """Send the request and answer its checks: its record, or ``timeout`` or ``died``."""
+        deadline = monotonic_s() + request.job.timing.timeout_s
+        try:
+            child.connection.send(request)
+            while True:
+                if not child.connection.poll(max(0.0, deadline - monotonic_s())):
+                    return "timeout"
+                message = child.connection.recv()
+                if message[0] == "record":
+                    record: Record = message[1]
+                    if record.status not in (Status.OK, Status.SKIPPED, Status.INCORRECT):
+                        self._drop_child()
+                    return record
+                _, which, selected = message
+                child.connection.send(judge(request.job.problem, expected[which], selected))
+        except (EOFError, ConnectionError):
+            return "died"
+
+    def _cause_of_death(self, request: Request, how: str) -> tuple[Status, str]:
+        child, self._child = self._child, None
+        assert child is not None
+        if how == "timeout":
+            child.kill()
+            limit = request.job.timing.timeout_s
+            return Status.TIMEOUT, f"still running after timing.timeout_s={limit:g} s, killed"
+        code = child.reap()
+        if code < 0:
+            return Status.CRASHED, f"its process was ended by {signal.Signals(-code).name}"
+        return Status.CRASHED, f"its process ended itself with exit code {code}"
+
+    def _with_output(self, log: str) -> str:
+        """A record's log with the end of what was printed before it."""
+        size = self._log.stat().st_size
+        with self._log.open("rb") as file:
+            file.seek(max(0, size - LOG_BYTES))
+            printed = file.read().decode(errors="replace").replace("\0", "␀")
+        if size > LOG_BYTES:
+            printed = f"[{size - LOG_BYTES} bytes cut]\n{printed}"
+        return "\n".join(part for part in (printed.strip(), log) if part)
+
+    def _new_launch(self) -> None:
+        """Fresh processes for a new round, the server included."""
+        self._drop_server()
+        self._server = ForkServer(self._env)
+
+    def _fork(self, role: str, argument: dict[str, Any]) -> Child:
+        if self._server is None:
+            raise MeasureError("no launch has begun")
+        return self._server.fork(role, argument)
+
+    def _ready_child(self, request: Request) -> Child:
+        """The measuring child, alive and greeted."""
+        if self._child is not None and self._child.connection.poll(0):
+            self._drop_child()  # it ended (or spoke) while nobody asked it anything
+        if self._child is None:
+            self._child = self._fork(
+                "measure",
+                {
+                    "gpu": self._gpu,
+                    "log": str(self._log),
+                    "harness_commit": request.harness_commit,
+                },
+            )
+            try:
+                if not self._child.connection.poll(HELLO_TIMEOUT_S):
+                    raise MeasureError(f"the device did not open within {HELLO_TIMEOUT_S:.0f} s")
+                _, self._facts, self._environment = self._child.connection.recv()
+            except (EOFError, ConnectionError) as error:
+                self._drop_child()
+                said = self._with_output("")
+                raise MeasureError(f"the device could not be opened: {said}") from error
+        return self._child
+
+    def _expect(self, request: Request, seed: int) -> Expected:
+        """The oracle of the request's problem, computed once for all kernels of the launch."""
+        key = (request.job.problem.key, seed)
+        if key not in self._expected:
+            if self._oracle is None:
+                self._oracle = self._fork("oracle", {"threads": self._threads})
+            try:
+                self._oracle.connection.send((request.job.problem, seed))
+                if not self._oracle.connection.poll(ORACLE_TIMEOUT_S):
+                    self._oracle.kill()
+                    self._oracle = None
+                    raise MeasureError(f"the oracle took over {ORACLE_TIMEOUT_S:.0f} s")
+                self._expected[key] = self._oracle.connection.recv()
+            except (EOFError, ConnectionError) as error:
+                code = self._oracle.reap()
+                self._oracle = None
+                what = request.job.problem.summary()
+                raise MeasureError(f"the oracle of {what} died (exit code {code})") from error
+            while len(self._expected) > ORACLES_KEPT:
+                self._expected.popitem(last=False)
+        self._expected.move_to_end(key)
+        return self._expected[key]
+
+    def _drop_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def _drop_server(self) -> None:
+        self._drop_child()
+        if self._oracle is not None:
+            self._oracle.kill()
+            self._oracle = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def close(self) -> None:
+        """End every process it started."""
+        self._drop_server()
+        self._log.unlink(missing_ok=True)
