@@ -1,4 +1,4 @@
-"""Rows back into records, a page at a time: a handful of look-ups by id, and no join of ten tables."""
+"""Rows back into records, a page at a time: some look-ups by id, and no join of ten tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from harness.errors import StoreError, did_you_mean
 from harness.model import Kernel, Record
 from harness.store import rows, schema
 from harness.store.dimensions import rows_by_id
@@ -14,7 +15,7 @@ from harness.store.rows import Row
 
 
 def load(connection: Connection, ids: Sequence[int]) -> list[Record]:
-    """The records of these ids of ``result``, in the order given; an id that is gone is left out."""
+    """The records of these ids of ``result``, in the order given; one that is gone is left out."""
     results = rows_by_id(connection, schema.result, ids)
     found = list(results.values())
     blobs = dict(
@@ -28,6 +29,16 @@ def load(connection: Connection, ids: Sequence[int]) -> list[Record]:
     )
     parts = _Parts(connection, found)
     return [parts.record(results[i], blobs.get(i)) for i in ids if i in results]
+
+
+def sweep_number(connection: Connection, sweep_id: str) -> int:
+    """The id of a sweep's row. Raises StoreError, naming close ones, where there is none."""
+    sweep = schema.sweep.c
+    found: int | None = connection.scalar(select(sweep.id).where(sweep.key == sweep_id))
+    if found is None:
+        known = connection.scalars(select(sweep.key)).all()
+        raise StoreError(f"no sweep {sweep_id!r} in the store. {did_you_mean(sweep_id, known)}")
+    return found
 
 
 class _Parts:
@@ -44,7 +55,7 @@ class _Parts:
         self._made: dict[tuple[int, int], Kernel] = {}
         devices = fetch(schema.device, results)
         hardware = fetch(schema.hardware, list(devices.values()))
-        self._nouns = {
+        self._nouns: dict[str, dict[int, Any]] = {
             "timing": {i: rows.timing_of(r) for i, r in fetch(schema.timing, results).items()},
             "device": {
                 i: rows.device_of(r, hardware[r["hardware_id"]]) for i, r in devices.items()

@@ -1,4 +1,4 @@
-"""The tables. Facts that repeat stand once, in dimensions; a result holds their ids and its figures.
+"""The tables. Facts that repeat stand once, in dimensions; a result has their ids and its figures.
 
     sweep ─┐            kernel ─┬─ job ────┐
            │            problem ┘          │
@@ -73,7 +73,7 @@ def _ref(table: str, *, nullable: bool = False, index: bool = True) -> Column[in
 store_info = Table(
     "store_info", metadata, Column("name", Text, primary_key=True), Column("value", Text)
 )
-"""Facts about the database itself: ``schema_writer``, the attnbench that last changed its schema."""
+"""Facts about the database: ``schema_writer``, the attnbench that last changed its schema."""
 
 sweep = Table(
     "sweep",

@@ -1,4 +1,4 @@
-"""Store: the result database. Opened by ``open_store``; knows nothing of ranks, charts or claims."""
+"""Store: the result database, opened by ``open_store``. It knows nothing of ranks or charts."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
-from harness.errors import RecordConflict, StoreError, did_you_mean
+from harness.errors import StoreError
 from harness.model import Record, Status, Sweep, utc_now
 from harness.store import engine as engines
 from harness.store import migrate
-from harness.store.dimensions import Ids, KnownIds
-from harness.store.reading import load
-from harness.store.rows import Row, content_key, pack_samples, result_row
-from harness.store.schema import job, result, sample
+from harness.store.reading import load, sweep_number
+from harness.store.schema import job, result
 from harness.store.schema import sweep as sweep_table
-from harness.store.sweeps import StoredSweep, check_state, stored_sweep, sweep_row
+from harness.store.sweeps import StoredSweep, check_state, stored_sweep
 from harness.store.url import parse_url, safe_text
+from harness.store.writing import Writer
 
 BATCH = 1000
 """Records of one transaction of ``append_many``, so that another writer gets its turn."""
 
 _PAGE = 500
-
-_IDENTITY = (result.c.sweep_id, result.c.job_id, result.c.launch, result.c.attempt)
 
 
 def open_store(url: str, *, create: bool = False, read_only: bool = False) -> Store:
@@ -72,11 +69,12 @@ def _check(url: URL, engine: Engine) -> Engine:
 class Store:
     """Sweeps and their records.
 
-    Durability: what a method has written is committed when it returns, and survives a kill of the
-    process and a power cut; a kill in the middle leaves either all of that call's transaction or
-    nothing. Idempotence: the same record twice is one row. Threads: any number may share a Store;
-    their writes take turns. Processes: each opens its own, never one from before a fork (refused).
-    Several may write one SQLite file on a local disk; each waits up to 30 s for its turn.
+    Durability: what a method has written is committed when it returns, and a kill of the process at
+    any instant leaves all of a transaction or nothing. (A power cut can take a SQLite file's last
+    seconds with it, never more: `resume` runs them again.) Idempotence: the same record twice is
+    one row. Threads: any number may share a Store; their writes take turns. Processes: each opens
+    its own, never one from before a fork (refused). Several may write one SQLite file on a local
+    disk; each waits up to 30 s for its turn.
 
     Every method raises StoreError, with the store's name in it, when the database fails.
     """
@@ -85,8 +83,7 @@ class Store:
         self._url = url
         self._engine = engine
         self._read_only = read_only
-        self._known = KnownIds()
-        self._sweep_ids: dict[str, int] = {}
+        self._writer = Writer(safe_text(url))
         self._lock = threading.RLock()
         self._process = os.getpid()
 
@@ -133,27 +130,10 @@ class Store:
         Raises:
             RecordConflict: another sweep, or another skip, has this identity.
         """
-        row = sweep_row(sweep)
         with self._writing() as connection:
-            there = connection.execute(
-                select(sweep_table).where(sweep_table.c.key == sweep.id)
-            ).mappings()
-            old = there.one_or_none()
-            if old is None:
-                connection.execute(insert(sweep_table).values(row))
-            elif stored_sweep(dict(old)).sweep != sweep:
-                raise RecordConflict(
-                    f"{self.safe_url} has another sweep {sweep.id}, started {old['started_at']} by "
-                    f"`{old['command']}`"
-                )
-            else:
-                connection.execute(
-                    update(sweep_table)
-                    .where(sweep_table.c.key == sweep.id)
-                    .values(state="running", finished_at="")
-                )
+            self._writer.start(connection, sweep)
             for batch in _batches(skips, BATCH):
-                self._insert(connection, batch)
+                self._writer.insert(connection, batch)
 
     def append(self, record: Record) -> bool:
         """Store one record; False if it is there already.
@@ -176,10 +156,10 @@ class Store:
         """Note that a sweep has ended: done, interrupted or failed."""
         check_state(state)
         with self._writing() as connection:
-            self._require_sweep(connection, sweep_id)
+            number = sweep_number(connection, sweep_id)
             connection.execute(
                 update(sweep_table)
-                .where(sweep_table.c.key == sweep_id)
+                .where(sweep_table.c.id == number)
                 .values(state=state, finished_at=utc_now())
             )
 
@@ -194,8 +174,8 @@ class Store:
     def sweep(self, sweep_id: str) -> StoredSweep:
         """One sweep. Raises StoreError, naming close ones, where there is no such id."""
         with self.reading() as connection:
-            self._require_sweep(connection, sweep_id)
-            row = connection.execute(select(sweep_table).where(sweep_table.c.key == sweep_id))
+            number = sweep_number(connection, sweep_id)
+            row = connection.execute(select(sweep_table).where(sweep_table.c.id == number))
             return stored_sweep(dict(row.mappings().one()))
 
     def records(self, sweep_id: str | None = None) -> Iterator[Record]:
@@ -203,7 +183,7 @@ class Store:
         wanted = select(result.c.id).order_by(result.c.id)
         with self.reading() as connection:
             if sweep_id is not None:
-                number = self._require_sweep(connection, sweep_id)
+                number = sweep_number(connection, sweep_id)
                 wanted = wanted.where(result.c.sweep_id == number)
             ids = connection.scalars(wanted).all()
         for start in range(0, len(ids), _PAGE):
@@ -235,14 +215,14 @@ class Store:
         An attempt that will be retried leaves none: its record is written when retries end.
         """
         with self.reading() as connection:
-            number = self._require_sweep(connection, sweep_id)
+            number = sweep_number(connection, sweep_id)
             done = select(job.c.key, result.c.launch).join(job).where(result.c.sweep_id == number)
             return {(key, launch) for key, launch in connection.execute(done)}
 
     def tally(self, sweep_id: str) -> dict[Status, int]:
         """How many records of a sweep ended how."""
         with self.reading() as connection:
-            number = self._require_sweep(connection, sweep_id)
+            number = sweep_number(connection, sweep_id)
             counts = (
                 select(result.c.status, func.count())
                 .where(result.c.sweep_id == number)
@@ -262,100 +242,26 @@ class Store:
     def _writing(self) -> Iterator[Connection]:
         self._check_process()
         if self._read_only:
-            raise StoreError(f"{self.safe_url} was opened read-only")
+            raise StoreError(f"{self.safe_url} was opened read-only: it can't be written")
         with self._lock, engines.translated(self._url):
             try:
                 with engines.writing(self._engine) as connection:
                     yield connection
             except BaseException:
-                self._known.forget()
-                self._sweep_ids.clear()
+                self._writer.forget()
                 raise
 
     def _write(self, records: Sequence[Record]) -> int:
         try:
             with self._writing() as connection:
-                return self._insert(connection, records)
+                return self._writer.insert(connection, records)
         except StoreError as error:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
         # Another process stored one of these between our look and our insert (not with SQLite,
         # whose writers exclude each other): now it is found, and compared.
         with self._writing() as connection:
-            return self._insert(connection, records)
-
-    def _insert(self, connection: Connection, records: Sequence[Record]) -> int:
-        """Insert what is new; the count of it. The rest must be equal to what is stored."""
-        keys = self._known.resolve(connection, records)
-        for record, ids in zip(records, keys, strict=True):
-            ids["sweep_id"] = self._require_sweep(connection, record.sweep_id)
-        stored = self._stored(connection, keys)
-        new: dict[tuple[int | None, ...], tuple[Record, Row]] = {}
-        for record, ids in zip(records, keys, strict=True):
-            identity = (ids["sweep_id"], ids["job_id"], record.launch, record.attempt)
-            if identity in stored:
-                self._compare(connection, record, *stored[identity])
-            elif identity in new:
-                _agree(self.safe_url, new[identity][0], record)
-            else:
-                new[identity] = record, result_row(record, ids)
-        if not new:
-            return 0
-        numbers = connection.scalars(
-            insert(result).returning(result.c.id, sort_by_parameter_order=True),
-            [row for _, row in new.values()],
-        ).all()
-        blobs = [
-            {"result_id": number, "times_ms": pack_samples(record.samples_ms)}
-            for number, (record, _) in zip(numbers, new.values(), strict=True)
-            if record.samples_ms
-        ]
-        if blobs:
-            connection.execute(insert(sample), blobs)
-        return len(new)
-
-    def _stored(
-        self, connection: Connection, keys: Sequence[Ids]
-    ) -> dict[tuple[int | None, ...], tuple[int, str]]:
-        """(id, content key) of what is stored of these sweeps and jobs, by identity."""
-        rows = connection.execute(
-            select(*_IDENTITY, result.c.id, result.c.content_key).where(
-                result.c.sweep_id.in_({ids["sweep_id"] for ids in keys}),
-                result.c.job_id.in_({ids["job_id"] for ids in keys}),
-            )
-        )
-        return {tuple(row[:4]): (row[4], row[5]) for row in rows}
-
-    def _compare(self, connection: Connection, record: Record, id_: int, key: str) -> None:
-        # Another key need not be other content: 5 and 5.0 are written differently, and a later
-        # attnbench hashes fields that this one doesn't have. So then the records themselves decide.
-        if content_key(record) != key:
-            _agree(self.safe_url, load(connection, [id_])[0], record)
-
-    def _require_sweep(self, connection: Connection, sweep_id: str) -> int:
-        if sweep_id not in self._sweep_ids:
-            found = connection.scalar(select(sweep_table.c.id).where(sweep_table.c.key == sweep_id))
-            if found is None:
-                known = connection.scalars(select(sweep_table.c.key)).all()
-                raise StoreError(
-                    f"{self.safe_url} has no sweep {sweep_id!r}. {did_you_mean(sweep_id, known)}"
-                )
-            self._sweep_ids[sweep_id] = found
-        return self._sweep_ids[sweep_id]
-
-
-def _agree(store: str, stored: Record, record: Record) -> None:
-    old, new = stored.to_dict(), record.to_dict()
-    if old == new:
-        return
-    differing = [name for name in new if old[name] != new[name]]
-    raise RecordConflict(
-        f"{store}: two records of sweep {record.sweep_id}, {record.kernel.name} on "
-        f"{record.problem.summary()} (job {record.job_key}), launch {record.launch}, attempt "
-        f"{record.attempt}: the stored one is {stored.status} of {stored.started_at or '?'} (content "
-        f"{stored.content_key}), the other {record.status} of {record.started_at or '?'} (content "
-        f"{record.content_key}); they differ in {', '.join(differing)}"
-    )
+            return self._writer.insert(connection, records)
 
 
 def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
