@@ -1,0 +1,38 @@
+# make            lists the targets
+# PYTHON=…        a Python 3.11 to 3.13 (default: the newest found)
+# TORCH_INDEX=…   a package index to take torch from, e.g. PyTorch's index of CPU builds
+SHELL := /bin/bash
+VENV  ?= .venv
+BIN   := $(VENV)/bin
+PINS  := constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.installed ## install what is needed, run the quickstart experiment on this machine, write its report
+	$(BIN)/attnbench run experiment=quickstart --report results/report.html
+
+test: $(VENV)/.installed-test ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-test ## the project's own speed figures (BENCH=--json for JSON)
+	$(BIN)/python -m tests.bench $(BENCH)
+
+clean: ## remove the environment and caches; results/ stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.installed: pyproject.toml $(PINS) .ci/venv
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" .ci/venv $(VENV) $(PINS) .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@.ci/venv $(VENV) $(PINS) '.[test]'
+	@touch $@
