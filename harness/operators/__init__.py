@@ -1,0 +1,42 @@
+"""What is computed: inputs, fp64 oracle, FLOP and byte counts, one folder an operator.
+
+    harness/operators/<name>/cost.py        counts and validation, the standard library alone
+    harness/operators/<name>/reference.py   seeded inputs, oracle, selection of outputs (torch)
+
+A folder with both files is an operator: nothing registers it. Importing this package imports
+neither torch nor numpy, so planning can count FLOPs without either.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from harness.errors import InvalidProblem, did_you_mean
+from harness.operators.base import CostModel, Reference
+
+
+@cache
+def operator_names() -> tuple[str, ...]:
+    """Names of all operators, sorted: the folders here that have a ``cost.py``."""
+    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob("*/cost.py")))
+
+
+@cache
+def cost_model(name: str) -> CostModel:
+    """Validation and counts of operator ``name``; torch-free. InvalidProblem if unknown."""
+    return cast(CostModel, _load(name, "cost"))
+
+
+@cache
+def reference(name: str) -> Reference:
+    """Inputs and oracle of operator ``name``; imports torch. InvalidProblem if unknown."""
+    return cast(Reference, _load(name, "reference"))
+
+
+def _load(name: str, part: str) -> object:
+    if name not in operator_names():
+        raise InvalidProblem(f"unknown operator {name!r}. {did_you_mean(name, operator_names())}")
+    return importlib.import_module(f"harness.operators.{name}.{part}")

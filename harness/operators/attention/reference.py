@@ -1,0 +1,228 @@
+"""Inputs and oracle of attention: exact for everything where that fits, else on a seeded sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.model import Problem
+from harness.operators.attention import oracle
+from harness.operators.attention.cost import visible_pairs
+from harness.operators.attention.oracle import Arithmetic, Heads, Rows
+from harness.operators.base import Expected, WrongOutput
+from harness.operators.inputs import TORCH_DTYPES, as_bhsd, draw, draw_head, native_shape
+from harness.operators.selection import Selection, sample
+
+DIFFERENTIABLE = ("q", "k", "v")
+
+WHOLE_FLOPS = 2e9
+"""Up to this much fp64 work the oracle computes every output …"""
+WHOLE_GROUPS = 64
+"""… of at most this many head groups, since each costs a millisecond of Python …"""
+WHOLE_ELEMENTS = 1 << 24
+"""… and this many output elements: 128 MB in fp64."""
+SAMPLE_FLOPS = 1.2e10
+"""fp64 work spent on sampled rows."""
+STATISTICS_FLOPS = 6e10
+"""fp64 work spent on the row statistics of a sampled backward; one head group always gets them."""
+SAMPLE_GROUPS = 8
+"""Head groups in a sample, where the work allows."""
+SAMPLE_ROWS = 256
+"""Rows in a head group's sample, where the work allows."""
+
+
+def input_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
+    """BHSD shapes of the inputs, in canonical order; with ``grad_out`` unless forward."""
+    p = problem
+    shapes = {
+        "q": (p.batch, p.heads_q, p.seq_q, p.head_dim_qk),
+        "k": (p.batch, p.heads_kv, p.seq_k, p.head_dim_qk),
+        "v": (p.batch, p.heads_kv, p.seq_k, p.head_dim_v),
+    }
+    if p.direction != "forward":
+        shapes["grad_out"] = (p.batch, p.heads_q, p.seq_q, p.head_dim_v)
+    return shapes
+
+
+def output_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
+    """BHSD shapes of the direction's outputs, in canonical order."""
+    inputs = input_shapes(problem)
+    shapes = {}
+    if problem.direction != "backward":
+        p = problem
+        shapes["out"] = (p.batch, p.heads_q, p.seq_q, p.head_dim_v)
+    if problem.direction != "forward":
+        shapes |= {f"d{name}": inputs[name] for name in DIFFERENTIABLE}
+    return shapes
+
+
+def make_inputs(
+    problem: Problem, seed: int, device: torch.device, layout: str
+) -> dict[str, Tensor]:
+    """q, k, v (and grad_out unless forward), N(0,1), contiguous in ``layout`` on ``device``.
+
+    q, k and v require grad unless the direction is forward. Raises InvalidProblem for a layout
+    that isn't in ``inputs.LAYOUTS``.
+    """
+    dtype = TORCH_DTYPES[problem.dtype]
+    inputs = {}
+    for name, shape in input_shapes(problem).items():
+        tensor = draw(seed, name, shape, dtype, layout).to(device)
+        if problem.direction != "forward" and name in DIFFERENTIABLE:
+            tensor.requires_grad_()
+        inputs[name] = tensor
+    return inputs
+
+
+def selection(problem: Problem, seed: int) -> Selection:
+    """What the oracle looks at. Everything, if that costs little; depends on sizes and seed."""
+    p = problem
+    backward = p.direction != "forward"
+    row_flops = 2 * p.group * p.seq_k * (p.head_dim_qk + p.head_dim_v) * (3 if backward else 1)
+    total = p.batch * p.heads_kv
+    elements = sum(int(np.prod(s)) for s in output_shapes(p).values())
+    whole = (
+        total * p.seq_q * row_flops <= WHOLE_FLOPS
+        and total <= WHOLE_GROUPS
+        and elements <= WHOLE_ELEMENTS
+    )
+    if whole:
+        groups, rows = total, max(p.seq_q, p.seq_k)
+    else:
+        groups = min(total, SAMPLE_GROUPS)
+        if backward:
+            statistics = 2 * visible_pairs(p) * p.group * (p.head_dim_qk + p.head_dim_v)
+            groups = max(1, min(groups, int(STATISTICS_FLOPS / max(1, statistics))))
+        # fewer rows before fewer groups, and at least 16 rows
+        rows = max(16, min(SAMPLE_ROWS, int(SAMPLE_FLOPS / (groups * row_flops))))
+    return sample(
+        seed,
+        batch=p.batch,
+        heads=p.heads_kv,
+        seq_q=p.seq_q,
+        seq_k=p.seq_k,
+        groups=groups,
+        rows=rows,
+    )
+
+
+def _heads(problem: Problem, seed: int, batch: int, head_kv: int) -> Heads:
+    """The inputs of one head group, rounded to the problem's dtype, in a type torch is quick in."""
+    rounded = Arithmetic(TORCH_DTYPES[problem.dtype])
+    shapes = input_shapes(problem)
+
+    def one(name: str, head: int) -> Tensor:
+        _, _, rows, dim = shapes[name]
+        return rounded(draw_head(seed, name, (batch, head), (rows, dim)))
+
+    shared = range(head_kv * problem.group, (head_kv + 1) * problem.group)
+
+    def several(name: str) -> Tensor:
+        return torch.stack([one(name, head) for head in shared])
+
+    grad = several("grad_out") if "grad_out" in shapes else None
+    return Heads(several("q"), one("k", head_kv), one("v", head_kv), grad)
+
+
+def _compute(
+    x: Heads, rows: Tensor, keys: Tensor, problem: Problem
+) -> Callable[[Arithmetic], dict[str, Rows]]:
+    """The direction's outputs on the selected rows, as a function of the arithmetic."""
+    statistics = oracle.row_statistics(x, problem) if problem.direction != "forward" else None
+
+    def outputs(arithmetic: Arithmetic) -> dict[str, Rows]:
+        out = {}
+        if problem.direction != "backward":
+            out["out"] = oracle.forward(x, rows, problem, arithmetic)[0]
+        if statistics is not None:
+            out["dq"] = oracle.backward_queries(x, rows, problem, arithmetic)
+            out["dk"], out["dv"] = oracle.backward_keys(x, keys, statistics, problem, arithmetic)
+        return out
+
+    return outputs
+
+
+def expected(problem: Problem, seed: int) -> Expected:
+    """The fp64 oracle on ``make_inputs(problem, seed, …)``, on the CPU, in bounded memory.
+
+    ``outputs`` are float64 [head groups, group, rows, dim] for out and dq and
+    [head groups, rows, dim] for dk and dv, rows as ``selection`` says. A row that sees no key is 0,
+    and so are its gradients. The baseline is the same in the problem's dtype; on sampled keys it
+    takes the softmax's row statistics from the oracle, since they span all keys.
+    """
+    chosen = selection(problem, seed)
+    low = Arithmetic(TORCH_DTYPES[problem.dtype])
+    names = list(output_shapes(problem))
+    parts: dict[str, list[tuple[Rows, Rows]]] = {name: [] for name in names}
+    with torch.no_grad():
+        for (batch, head), rows, keys in zip(
+            chosen.groups, chosen.rows_q, chosen.rows_k, strict=True
+        ):
+            x = _heads(problem, seed, batch, head)
+            compute = _compute(x, torch.from_numpy(rows), torch.from_numpy(keys), problem)
+            right, plain = compute(oracle.EXACT), compute(low)
+            for name in names:
+                parts[name].append((right[name], plain[name]))
+    outputs, row_scale, max_error, row_error = {}, {}, {}, {}
+    for name, pairs in parts.items():
+        outputs[name] = np.stack([right.value.numpy() for right, _ in pairs])
+        row_scale[name] = np.stack([right.scale.numpy() for right, _ in pairs])
+        error = np.stack([plain.value.double().numpy() for _, plain in pairs]) - outputs[name]
+        max_error[name] = float(np.abs(error).max())
+        row_rms = np.sqrt(np.square(error).mean(-1))
+        ratio = row_rms / np.where(row_scale[name] > 0, row_scale[name], np.inf)
+        row_error[name] = float(ratio.max())
+    total = sum(int(np.prod(shape)) for shape in output_shapes(problem).values())
+    return Expected(
+        outputs=outputs,
+        baseline_max_error=max_error,
+        share=sum(a.size for a in outputs.values()) / total,
+        row_scale=row_scale,
+        baseline_row_error=row_error,
+    )
+
+
+def select(
+    problem: Problem, seed: int, outputs: dict[str, Tensor], layout: str
+) -> dict[str, NDArray[Any]]:
+    """The part of a kernel's ``outputs`` that ``expected`` speaks of, as float32 or float64.
+
+    ``outputs`` are in the kernel's ``layout`` on any device. Raises WrongOutput where one is
+    missing, has another shape or dtype than the problem's, or isn't finite anywhere.
+    """
+    chosen = selection(problem, seed)
+    dtype = TORCH_DTYPES[problem.dtype]
+    selected = {}
+    for name, shape in output_shapes(problem).items():
+        tensor = outputs.get(name)
+        if not isinstance(tensor, Tensor):
+            raise WrongOutput(f"no output {name}")
+        want = native_shape(shape, layout)
+        if tuple(tensor.shape) != want:
+            raise WrongOutput(f"{name} has shape {tuple(tensor.shape)}, not {want} ({layout})")
+        if tensor.dtype is not dtype:
+            raise WrongOutput(f"{name} has dtype {tensor.dtype}, not {dtype}")
+        bad = int((~torch.isfinite(tensor.detach())).sum())
+        if bad:
+            raise WrongOutput(f"{name} holds {bad} NaN or infinite of {tensor.numel()} values")
+        view = as_bhsd(tensor.detach(), layout)
+        selected[name] = np.stack(
+            [_pick(view, name, problem, i, chosen) for i in range(len(chosen.groups))]
+        )
+    return selected
+
+
+def _pick(view: Tensor, name: str, problem: Problem, i: int, chosen: Selection) -> NDArray[Any]:
+    """Head group ``i``'s selected rows of one BHSD output."""
+    batch, head = chosen.groups[i]
+    if name in ("dk", "dv"):
+        picked = view[batch, head, torch.from_numpy(chosen.rows_k[i]).to(view.device)]
+    else:
+        heads = view[batch, head * problem.group : (head + 1) * problem.group]
+        picked = heads[:, torch.from_numpy(chosen.rows_q[i]).to(view.device)]
+    return picked.to(torch.promote_types(view.dtype, torch.float32)).cpu().numpy()

@@ -1,0 +1,175 @@
+"""Is an output right? numpy only, so the judge needs no torch.
+
+The rule for attention is FlashAttention's (tests/test_flash_attn.py): max|out − oracle| at most
+twice what plain torch in the same precision errs by, plus a slack. Alone it is blind at long
+lengths: a causal output's first rows are about 1 and set the bound, its last rows are about
+1/√n, so zeros in the last tile pass. So each row is held to the same rule on its own scale too:
+the RMS of the terms it sums, which is what rounding noise is proportional to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.model import Accuracy, Problem
+from harness.operators.base import Expected
+
+UNIT_ROUNDOFF = {"fp64": 2.0**-53, "fp32": 2.0**-24, "fp16": 2.0**-11, "bf16": 2.0**-8}
+"""Half the distance from 1 to the next number of the dtype."""
+SLACK = {"fp64": 256.0, "fp32": 16.0, "fp16": 4.0, "bf16": 4.0}
+"""Unit roundoffs allowed beyond twice the baseline. Wide types need more: the baseline may be
+exact there (fp64's is the oracle itself), and exp and long sums cost several ulps."""
+FACTOR = 2.0
+"""How many times the baseline's error a kernel may err."""
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gates say of one kernel's outputs."""
+
+    accuracy: Accuracy | None
+    """Errors of the worst output; None where nothing could be compared."""
+    ok: bool
+    """Every output passed every rule."""
+    reason: str
+    """Which output failed, by how much, and the bound; "" where ok."""
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One rule on one output: ``value`` may be at most ``bound``."""
+
+    output: str
+    rule: str
+    value: float
+    bound: float
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.value <= self.bound
+
+    @property
+    def strain(self) -> float:
+        """Value over bound: orders checks from harmless to worst, and never NaN."""
+        if self.value == 0:
+            return 0.0
+        return self.value / self.bound if self.bound > 0 else np.inf
+
+
+def judge(problem: Problem, expected: Expected, selected: dict[str, Array]) -> Judgement:
+    """Hold ``selected`` (of ``Reference.select``) against ``expected``; never raises for values."""
+    checks: list[_Check] = []
+    measures: dict[str, tuple[float, float, float]] = {}
+    for name, right in expected.outputs.items():
+        got = selected.get(name)
+        if got is None or got.shape != right.shape:
+            has = "is missing" if got is None else f"has shape {got.shape}, not {right.shape}"
+            return Judgement(None, False, f"{name} {has}")
+        if not np.isfinite(got).all():
+            return Judgement(None, False, f"{name} holds NaN or infinite values")
+        error = got.astype(np.float64) - right
+        measures[name] = _measures(problem, expected, name, right, error)
+        checks += _checks(problem, expected, name, error, measures[name])
+    worst = max(checks, key=lambda c: c.strain)
+    max_error, rmse_ratio, cosine = measures[worst.output]
+    accuracy = Accuracy(
+        max_error=max_error,
+        rmse_ratio=rmse_ratio,
+        cosine=cosine,
+        baseline_max_error=expected.baseline_max_error.get(worst.output),
+        gate=f"{worst.rule} ≤ {worst.bound:.1e}",
+        checked_share=expected.share,
+    )
+    reason = ""
+    if not worst.ok:
+        reason = (
+            f"{worst.output}: {worst.rule} {worst.value:.3g} above {worst.bound:.3g}{worst.note}"
+        )
+    return Judgement(accuracy, worst.ok, reason)
+
+
+def _measures(
+    problem: Problem, expected: Expected, name: str, right: Array, error: Array
+) -> tuple[float, float, float]:
+    """(max error, RMSE ratio, cosine), finite always.
+
+    A reference that is 0 but for rounding (the gradient of a softmax over one key) has no RMS to
+    divide by: one unit roundoff of its rows' natural scale stands in.
+    """
+    noise = 0.0
+    if name in expected.row_scale:
+        rows = expected.row_scale[name]
+        noise = UNIT_ROUNDOFF.get(problem.dtype, 0.0) * _rms(rows)
+    rms = max(_rms(right), noise)
+    ratio = _rms(error) / rms if rms > 0 else float(_rms(error) > 0)
+    got = right + error
+    lengths = float(np.linalg.norm(got) * np.linalg.norm(right))
+    if lengths > 0:
+        cosine = min(1.0, max(-1.0, float(np.vdot(got, right)) / lengths))
+    else:
+        cosine = float(not got.any() and not right.any())
+    return float(np.abs(error).max()), ratio, cosine
+
+
+def _checks(
+    problem: Problem,
+    expected: Expected,
+    name: str,
+    error: Array,
+    measures: tuple[float, float, float],
+) -> list[_Check]:
+    """Every rule that applies to one output."""
+    max_error, rmse_ratio, cosine = measures
+    gate, scale = expected.gate, expected.row_scale.get(name)
+    unit = UNIT_ROUNDOFF.get(problem.dtype, 0.0) * SLACK.get(problem.dtype, 0.0)
+    if gate.kind == "max_error":
+        baseline = expected.baseline_max_error[name]
+        slack = unit * (float(scale.max()) if scale is not None else 1.0)
+        note = f" ({FACTOR:g} × low-precision torch's {baseline:.3g} + {slack:.2g})"
+        checks = [_Check(name, "max_error", max_error, FACTOR * baseline + slack, note)]
+    elif gate.kind == "rmse_ratio":
+        assert gate.bound is not None
+        checks = [_Check(name, "rmse_ratio", rmse_ratio, gate.bound)]
+    else:
+        assert gate.bound is not None
+        # cosine doesn't see a wrong factor: the RMSE that the angle alone allows is held too
+        angle = 2 * float(np.sqrt(2 * (1 - gate.bound)))
+        checks = [
+            _Check(name, "1 − cosine", 1 - cosine, 1 - gate.bound),
+            _Check(name, "rmse_ratio", rmse_ratio, angle),
+        ]
+    if scale is not None:
+        checks += _row_checks(expected, name, error, scale, unit)
+    return checks
+
+
+def _row_checks(
+    expected: Expected, name: str, error: Array, scale: Array, unit: float
+) -> list[_Check]:
+    """The worst row against its own scale, and rows that must be 0."""
+    bound = expected.gate.row_bound
+    if bound is None:
+        if expected.gate.kind != "max_error":
+            return []
+        bound = FACTOR * expected.baseline_row_error[name] + unit
+    rows = np.sqrt(np.square(error).mean(-1))
+    empty = scale == 0
+    ratio = np.where(empty, 0.0, rows / np.where(empty, 1.0, scale))
+    where = np.unravel_index(int(ratio.argmax()), ratio.shape)
+    note = f" × the row's scale {scale[where]:.2g}, in selected row {tuple(map(int, where))}"
+    checks = [_Check(name, "row_error", float(ratio[where]), bound, note)]
+    if empty.any():
+        nothing = float(np.abs(error[empty]).max())
+        checks.append(_Check(name, "error of a row that sees nothing", nothing, 0.0))
+    return checks
+
+
+def _rms(x: Array) -> float:
+    return float(np.sqrt(np.square(x, dtype=np.float64).mean()))
