@@ -103,6 +103,9 @@ class Problem:
             value = getattr(self, name)
             if value not in DTYPE_BYTES and not (name == "kv_dtype" and value == ""):
                 raise InvalidProblem(f"{name}={value!r} is not one of {', '.join(DTYPE_BYTES)}")
+        for name in ("scale", "softcap"):  # 30 and 30.0 are one problem, and so one key
+            if isinstance(getattr(self, name), int):
+                object.__setattr__(self, name, float(getattr(self, name)))
         if self.kv_dtype == self.dtype:
             object.__setattr__(self, "kv_dtype", "")
         if self.direction not in DIRECTIONS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -190,7 +190,8 @@ class Record:
         for name in ("kernel", "problem", "timing", "device", "environment", "revision"):
             out[name] = out[name].to_dict() if out[name] is not None else None
         for name in ("accuracy", "memory"):
-            out[name] = asdict(out[name]) if out[name] is not None else None
+            if out[name] is not None:
+                out[name] = dict(vars(out[name]))  # flat; asdict takes ten times as long
         out["status"] = str(self.status)
         out["samples_ms"] = list(self.samples_ms)
         out["flags"] = list(self.flags)

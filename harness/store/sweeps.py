@@ -14,29 +14,28 @@ STATES = ("running", "done", "interrupted", "failed")
 
 
 @dataclass(frozen=True)
-class StoredSweep:
+class StoredSweep(Sweep):
     """A sweep, and how far it came."""
 
-    sweep: Sweep
-    """What was run."""
-    state: str
+    state: str = "running"
     """One of STATES."""
-    finished_at: str
+    finished_at: str = ""
     """When it ended, ISO 8601 UTC; "" while it is running."""
 
 
 def sweep_row(sweep: Sweep) -> Row:
     """The row of a sweep that starts now."""
-    row = sweep.to_dict() | {"overrides": json_text(sweep.overrides, "overrides")}
+    row = {name: getattr(sweep, name) for name in Sweep.__dataclass_fields__}
     row["key"] = row.pop("id")
+    row["overrides"] = json_text(sweep.overrides, "overrides")
     return checked(row | {"state": "running", "finished_at": ""})
 
 
 def stored_sweep(row: Row) -> StoredSweep:
     """Inverse of ``sweep_row``."""
-    facts = {name: row[name] for name in Sweep.__dataclass_fields__ if name != "id"}
+    facts = {name: row[name] for name in StoredSweep.__dataclass_fields__ if name != "id"}
     facts["overrides"] = tuple(json.loads(row["overrides"]))
-    return StoredSweep(Sweep(id=row["key"], **facts), row["state"], row["finished_at"])
+    return StoredSweep(id=row["key"], **facts)
 
 
 def check_state(state: str) -> None:

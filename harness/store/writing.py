@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from harness.errors import RecordConflict
 from harness.model import Record, Sweep
-from harness.store.dimensions import Ids, KnownIds
+from harness.store.dimensions import KnownIds
 from harness.store.reading import load, sweep_number
 from harness.store.rows import Row, content_key, pack_samples, result_row
 from harness.store.schema import result, sample, sweep
@@ -39,7 +40,7 @@ class Writer:
         row = sweep_row(started)
         if old is None:
             connection.execute(insert(sweep).values(row))
-        elif stored_sweep(dict(old)).sweep != started:
+        elif sweep_row(stored_sweep(dict(old))) != row:
             raise RecordConflict(
                 f"{self._store} has another sweep {started.id}, started {old['started_at']} by "
                 f"`{old['command']}`"
@@ -69,7 +70,7 @@ class Writer:
             else:
                 new[identity] = record, result_row(record, ids)
         if new:
-            _insert(connection, list(new.values()))
+            _insert(connection, new)
         return len(new)
 
     def _sweep(self, connection: Connection, sweep_id: str) -> int:
@@ -101,7 +102,9 @@ def _named(record: Record) -> str:
     return f"{record.content_key} ({record.status}{when})"
 
 
-def _stored(connection: Connection, keys: Sequence[Ids]) -> dict[Identity, tuple[int, str]]:
+def _stored(
+    connection: Connection, keys: Sequence[Mapping[str, Any]]
+) -> dict[Identity, tuple[int, str]]:
     """(id, content key) of what is stored of these sweeps and jobs, by identity."""
     rows = connection.execute(
         select(*_IDENTITY, result.c.id, result.c.content_key).where(
@@ -112,15 +115,14 @@ def _stored(connection: Connection, keys: Sequence[Ids]) -> dict[Identity, tuple
     return {tuple(row[:4]): (row[4], row[5]) for row in rows}
 
 
-def _insert(connection: Connection, new: Sequence[tuple[Record, Row]]) -> None:
-    numbers = connection.scalars(
-        insert(result).returning(result.c.id, sort_by_parameter_order=True),
-        [row for _, row in new],
-    ).all()
-    blobs = [
-        {"result_id": number, "times_ms": pack_samples(record.samples_ms)}
-        for number, (record, _) in zip(numbers, new, strict=True)
-        if record.samples_ms
-    ]
-    if blobs:
+def _insert(connection: Connection, new: dict[Identity, tuple[Record, Row]]) -> None:
+    # No RETURNING: asking for ids in order makes SQLAlchemy insert row by row on SQLite.
+    connection.execute(insert(result), [row for _, row in new.values()])
+    sampled = {i: record for i, (record, _) in new.items() if record.samples_ms}
+    if sampled:
+        stored = _stored(connection, [new[identity][1] for identity in sampled])
+        blobs = [
+            {"result_id": stored[identity][0], "times_ms": pack_samples(record.samples_ms)}
+            for identity, record in sampled.items()
+        ]
         connection.execute(insert(sample), blobs)
