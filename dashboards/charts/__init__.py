@@ -1,0 +1,15 @@
+"""Chart functions: cells in, one Altair chart out. One file each, and the same for every page.
+
+Each takes the frame of ``harness.analysis.query.cells`` (prepared or not) and ``kernels``, all
+kernels of the page, so that colours agree between charts. An empty frame gives a chart that says
+what to do.
+"""
+
+from dashboards.charts.accuracy import accuracy
+from dashboards.charts.failures import failures
+from dashboards.charts.latency import latency
+from dashboards.charts.memory import memory
+from dashboards.charts.speedup import speedup
+from dashboards.charts.throughput import throughput
+
+__all__ = ["accuracy", "failures", "latency", "memory", "speedup", "throughput"]

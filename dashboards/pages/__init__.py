@@ -1,0 +1,1 @@
+"""Pages: one file each, with its title and purpose, its charts and the table behind every chart."""

@@ -1,0 +1,177 @@
+"""Tables of a page: what is best where, how time grows, what failed, and what it ran on.
+
+Each takes a prepared frame and gives a ``Table`` of texts; ``html`` escapes and writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from dashboards import tidy
+from dashboards.charts.failures import reasons
+from dashboards.charts.latency import exponents
+from dashboards.formats import is_missing, number, power, ratio, spread
+
+Row = list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts in columns."""
+
+    columns: list[str]
+    """Headings, with units."""
+    rows: list[Row]
+    """As many texts a row."""
+    numbers: frozenset[int] = frozenset()
+    """Columns that hold numbers, set flush right."""
+    wide: frozenset[int] = frozenset()
+    """Columns of prose, which wrap."""
+
+
+def html(table: Table, label: str) -> Markup:
+    """The table in a box that scrolls by itself; ``label`` names it to a screen reader."""
+    kind = ["n" if i in table.numbers else "w" if i in table.wide else "" for i in range(99)]
+
+    def cells(tag: str, texts: Row) -> str:
+        parts = []
+        for i, text in enumerate(texts):
+            attribute = f" class={kind[i]}" if i < len(kind) and kind[i] else ""
+            parts.append(f"<{tag}{attribute}>{escape(text)}")
+        return "".join(parts)
+
+    head = cells("th", table.columns)
+    body = "".join(f"<tr>{cells('td', row)}\n" for row in table.rows)
+    return Markup(  # closing tags that HTML lets out are left out: 2,000 rows are worth it
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f"<table><thead><tr>{head}</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def best(frame: pd.DataFrame, baseline: str) -> Table:
+    """The fastest kernel of each problem, its lead over the baseline, and who it ties with."""
+    ok = frame[frame["status"] == "ok"]
+    over = tidy.speedups(frame, baseline).set_index(["panel", "length", "label"])
+    rows = []
+    for (panel, length), cells in ok.groupby(["panel", "length"], sort=False):
+        ranked = cells.sort_values("latency_ms")
+        first = ranked.iloc[0]
+        gain = "baseline"
+        if first["label"] != baseline:
+            r = over.loc[(panel, length, first["label"])]
+            gain = _times(r["speedup"], r["speedup_low"], r["speedup_high"])
+        ties = [
+            str(other["label"])
+            for _, other in ranked.iloc[1:].iterrows()
+            if other["latency_low_ms"] <= first["latency_high_ms"]
+        ]
+        latency = spread(first["latency_ms"], first["latency_low_ms"], first["latency_high_ms"])
+        rows.append(
+            [str(panel), f"{length:,}", first["label"], latency, gain]
+            + [number(first["tflops"]), ", ".join(ties)]
+        )
+    columns = ["Problem", "Length", "Fastest", "Latency, ms (95 % interval)"]
+    columns += [f"Speed-up over {baseline}", "TFLOP/s", "Not told apart from"]
+    return Table(columns, rows, frozenset({1, 3, 4, 5}))
+
+
+def _times(value: Any, low: Any, high: Any) -> str:
+    if is_missing(value):
+        return "no baseline"
+    return ratio(value) if is_missing(low) else f"{ratio(value)} ({number(low)}–{number(high)})"
+
+
+def growth(frame: pd.DataFrame) -> Table:
+    """The fitted exponent of each kernel: a row for each panel, a column for each kernel."""
+    fits = tidy.records(exponents(frame))
+    names = sorted({fit["kernel"] for fit in fits})
+    rows: dict[str, dict[str, str]] = {}
+    for fit in fits:
+        text = power(fit["exponent"])
+        if not (is_missing(fit["low"]) or is_missing(fit["high"])):
+            text += f" ({fit['low']:.2f}–{fit['high']:.2f})"
+        rows.setdefault(fit["panel"], {})[fit["kernel"]] = text
+    return Table(
+        ["Problem", *names],
+        [[panel, *(row.get(name, "–") for name in names)] for panel, row in rows.items()],
+        frozenset(range(1, len(names) + 1)),
+    )
+
+
+def failed(frame: pd.DataFrame) -> Table:
+    """Failures and skips, grouped by reason, with how many cells each took."""
+    rows = [
+        [r.status.replace("_", " "), r.kernel, f"{r.cells:,}", r.reason, r.example]
+        for r in reasons(frame).itertuples()
+    ]
+    return Table(
+        ["Status", "Kernel", "Cells", "Reason", "For example"], rows, frozenset({2}), frozenset({3})
+    )
+
+
+def by_kernel(frame: pd.DataFrame, text: Callable[[dict[str, Any]], str]) -> Table:
+    """The table behind a chart: a row for each panel and length, a column for each kernel."""
+    names = tidy.kernels(frame)
+    cells: dict[tuple[str, int], dict[str, str]] = {}
+    for cell in frame.to_dict("records"):
+        row = cells.setdefault((cell["panel"], int(cell["length"])), {})
+        row[cell["label"]] = text(cell)
+    rows = [[p, f"{n:,}", *(row.get(k, "") for k in names)] for (p, n), row in cells.items()]
+    return Table(["Problem", "Length", *names], rows, frozenset(range(1, len(names) + 2)))
+
+
+def value_of(
+    column: str, low: str = "", high: str = "", form: Callable[[Any], str] = number
+) -> Callable[[dict[str, Any]], str]:
+    """Text of one cell for ``by_kernel``: the value with its interval, or why there is none."""
+
+    def text(cell: dict[str, Any]) -> str:
+        value = cell[column]
+        if is_missing(value):
+            return "–" if cell["status"] == "ok" else str(cell["status"]).replace("_", " ")
+        return spread(value, cell[low], cell[high]) if low else form(value)
+
+    return text
+
+
+ENVIRONMENT = {
+    "device": "Device",
+    "device_kind": "Kind",
+    "host": "Host",
+    "torch": "torch",
+    "cuda": "CUDA",
+    "driver": "Driver",
+    "python": "Python",
+    "harness": "attnbench",
+    "harness_commit": "attnbench commit",
+}
+
+
+def environment(records: pd.DataFrame) -> Table:
+    """Devices and software of what ran, a row for each set of them."""
+    there = [c for c in ENVIRONMENT if c in records and records[c].replace("", None).notna().any()]
+    ran = records[records["device"].notna() & (records["device"] != "")]
+    if not there or ran.empty:
+        return Table([], [])
+    groups = ran[there].astype(object).where(ran[there].notna(), "").value_counts(sort=False)
+    rows = [[*map(str, key), f"{n:,}"] for key, n in groups.items()]  # type: ignore[misc]
+    return Table([*(ENVIRONMENT[c] for c in there), "Records"], rows, frozenset({len(there)}))
+
+
+def versions(records: pd.DataFrame) -> Table:
+    """Which source and library version of each kernel ran."""
+    names = ["kernel", "library", "library_version", "source_hash"]
+    if any(n not in records for n in names):
+        return Table([], [])
+    ran = records[names].astype(object).where(records[names].notna(), "")
+    ran = ran[ran["source_hash"] != ""].drop_duplicates().sort_values(names)
+    rows = [
+        [str(k), f"{library} {version}".strip() or "its own code", str(source)[:12]]
+        for k, library, version, source in ran.itertuples(index=False)
+    ]
+    return Table(["Kernel", "Library", "Source (SHA-256)"], rows)
