@@ -57,8 +57,7 @@ def list_for_group(override: Override) -> ConfigError:
     items = ",".join(map(str, override.value()))  # type: ignore[arg-type]
     group = override.key_or_group
     return ConfigError(
-        f"{group} takes one option, not a list: to run every one of them, write "
-        f"-m {group}={items}"
+        f"{group} takes one option, not a list: to run every one of them, write -m {group}={items}"
     )
 
 
@@ -90,9 +89,11 @@ def unknown_key(key: str, cfg: Any, names: Iterable[str] = ()) -> ConfigError:
             )
             hint = re.sub(
                 r"^Did you mean (.*)\?$",
-                lambda m: "Did you mean "
-                + " or ".join(f"{path}.{name}" for name in m[1].split(" or "))
-                + "?",
+                lambda m: (
+                    "Did you mean "
+                    + " or ".join(f"{path}.{name}" for name in m[1].split(" or "))
+                    + "?"
+                ),
                 hint,
             )
     return ConfigError(f"there is no group or key {key!r}. {hint}")

@@ -49,7 +49,7 @@ class Matrix:
         if not self.why_real:
             self._compose_options()
         if self.why_real:
-            self.base = self._composed(self._first)
+            self.base = self.composed(self._first)
 
     def __len__(self) -> int:
         size = 1
@@ -68,7 +68,7 @@ class Matrix:
     def chosen(self, group: str) -> Callable[[Combo], str]:
         """The name of the option chosen in a group, as a function of the cell."""
         if self.why_real:
-            return lambda combo: self._composed(combo).choices.get(group) or ""
+            return lambda combo: self.composed(combo).choices.get(group) or ""
         for index, axis in enumerate(self.axes):
             if axis.is_group and axis.key == group:
                 names = [str(option) for option in axis.options]
@@ -79,12 +79,20 @@ class Matrix:
     def names(self, combo: Combo) -> list[str]:
         """The top-level keys of a cell."""
         if self.why_real:
-            return [str(key) for key in self._composed(combo).cfg]
+            return [str(key) for key in self.composed(combo).cfg]
         return list(self._depends)
 
     def depends(self, name: str) -> tuple[int, ...]:
         """The axes that a section depends on: cells that agree in them share it."""
         return self._all if self.why_real else self._depends.get(name, ())
+
+    def versions(self, name: str) -> list[Combo]:
+        """One cell for each version of a section."""
+        axes = set(self.depends(name))
+        out: list[Combo] = [()]
+        for index, axis in enumerate(self.axes):
+            out = [(*head, v) for head in out for v in range(len(axis) if index in axes else 1)]
+        return out
 
     def section(self, name: str, combo: Combo) -> Any:
         """One top-level value of a cell, resolved. Shared: don't change it. ABSENT if not there."""
@@ -179,13 +187,14 @@ class Matrix:
     def _resolved(self, name: str, combo: Combo, axes: tuple[int, ...]) -> Any:
         wanted = set(axes)
         cell = tuple([value if i in wanted else 0 for i, value in enumerate(combo)])
-        cfg = self._composed(cell).cfg
+        cfg = self.composed(cell).cfg
         try:
             return resolved(cfg, name) if name in cfg else ABSENT
         except ConfigError as error:
             raise ConfigError(f"{error} (in {' '.join(self.overrides(cell))})") from None
 
-    def _composed(self, combo: Combo) -> Composed:
+    def composed(self, combo: Combo) -> Composed:
+        """A cell as Hydra composes it: typed, unresolved."""
         if combo not in self._whole:
             if len(self._whole) >= _KEPT:
                 self._whole.clear()

@@ -1,0 +1,86 @@
+"""Targets: which real GPUs a ``gpu=`` option stands for, here or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.config import catalog
+from harness.config.catalog import Found
+from harness.errors import ConfigError, DispatchError
+from harness.model import Gpu
+from harness.model.gpu import CPU
+from harness.plan.hardware import boards, local_gpus, local_targets, usable_cores
+from harness.plan.planned import ClusterSettings
+
+ClusterGpus = Callable[[], list[Gpu]]
+"""The GPU models (and ``cpu``, where a node measures on it) of a cluster; contacts Ray."""
+
+
+class Targets:
+    """Resolves GPU options; asks this machine or the cluster only when one needs it, once."""
+
+    def __init__(self, cluster: ClusterSettings, cluster_gpus: ClusterGpus | None) -> None:
+        self._cluster = cluster
+        self._ask = cluster_gpus
+        self._known: Found[Gpu] = catalog.gpus()
+        self._local: list[Gpu] | None = None
+        self._remote: list[Gpu] | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether the jobs run on this machine."""
+        return self._cluster.address is None
+
+    def of(self, gpu: Gpu) -> tuple[Gpu, ...]:
+        """The GPUs that one option stands for. Raises DispatchError where there is none."""
+        if gpu.name == "all":
+            return tuple(self._present())
+        if gpu.name == "local":
+            return tuple(self._matching_local(gpu))
+        if gpu.kind == CPU:
+            return (gpu,)
+        present = self._present()
+        if gpu.name not in {one.name for one in present}:
+            raise DispatchError(self._missing(gpu.name, present))
+        return (gpu,)
+
+    def _matching_local(self, asked: Gpu) -> list[Gpu]:
+        if self._local is None:
+            self._local = local_targets(self._known)
+        if asked.threads is None:
+            return self._local
+        return [_with_threads(gpu, asked.threads) for gpu in self._local]
+
+    def _present(self) -> list[Gpu]:
+        if self.here:
+            return local_gpus(self._known) or [self._known.get(CPU, Gpu(CPU, kind=CPU))]
+        if self._remote is None:
+            if self._ask is None:
+                raise ConfigError(
+                    f"cluster.address={self._cluster.address}: this command can't ask a cluster"
+                )
+            self._remote = self._ask()
+            if not self._remote:
+                raise DispatchError(f"the cluster at {self._cluster.address} has no devices")
+        return self._remote
+
+    def _missing(self, name: str, present: list[Gpu]) -> str:
+        if not self.here:
+            names = ", ".join(gpu.name for gpu in present)
+            return f"no node of the cluster at {self._cluster.address} has a {name}; it has {names}"
+        found = ", ".join(sorted({board.name for board in boards()})) or "no GPU"
+        return (
+            f"gpu={name}: this machine has {found} and a CPU of {usable_cores()} cores. "
+            "Use gpu=local, gpu=cpu, or cluster.address=… of a cluster that has one."
+        )
+
+
+def _with_threads(gpu: Gpu, threads: int) -> Gpu:
+    return Gpu.from_dict({**gpu.to_dict(), "threads": threads}) if gpu.kind == CPU else gpu
+
+
+def check_names(gpus: Mapping[str, Gpu]) -> None:
+    """Refuse two names for one device: a board must have one identity. Raises ConfigError."""
+    for gpu in gpus.values():
+        if gpu.kind != CPU and not gpu.device_name_pattern:
+            raise ConfigError(f"gpu {gpu.name}: device_name_pattern is missing")
