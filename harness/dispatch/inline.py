@@ -16,8 +16,9 @@ from harness.measure.environment import read_environment
 from harness.measure.job import run_job
 from harness.measure.request import Request
 from harness.model import Device, Record
-from harness.operators import Expected, Judgement, reference
-from harness.operators.gates import judge
+from harness.operators import reference
+from harness.operators.base import Expected
+from harness.operators.gates import Judgement, judge
 
 
 class InlineDispatcher:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.operators import WrongOutput
+from harness.operators.base import WrongOutput
 
 Fn = Callable[[dict[str, Tensor]], Any]
 

@@ -18,7 +18,8 @@ from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment
 from harness.measure.job import run_job
 from harness.model import Gpu, Record, Status
-from harness.operators import Judgement, operator_names, reference
+from harness.operators import operator_names, reference
+from harness.operators.gates import Judgement
 
 CLEAN = (Status.OK, Status.SKIPPED, Status.INCORRECT)
 """After these a child is used again; after any other its state is doubtful."""

@@ -26,7 +26,9 @@ from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
 from harness.measure.tamper import differences, snapshot
 from harness.model import Accuracy, Device, Environment, Kernel, Memory, Record, Status, utc_now
-from harness.operators import Judgement, WrongOutput, cost_model, reference
+from harness.operators import cost_model, reference
+from harness.operators.base import WrongOutput
+from harness.operators.gates import Judgement
 
 Judge = Callable[[int, dict[str, np.ndarray]], Judgement]
 """Compares selected outputs with the oracle of value set 0 or 1."""

@@ -20,13 +20,14 @@ from harness.measure.device_cpu import usable_cores
 from harness.measure.forks import Child, ForkServer
 from harness.measure.request import Request
 from harness.model import Device, Environment, Gpu, Record, Status, utc_now
-from harness.operators import Expected
+from harness.operators.base import Expected
 from harness.operators.gates import judge
 
 LOG_BYTES = 16_384
 """How much of the end of a kernel's output a record keeps."""
 ORACLES_KEPT = 4
 """Kernels of one problem are neighbours, so few are needed at a time."""
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 HELLO_TIMEOUT_S = 120.0
 ORACLE_TIMEOUT_S = 600.0
 """An oracle is bounded by its own budget; this only ends a machine that makes no headway."""

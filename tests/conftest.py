@@ -1,0 +1,53 @@
+"""What several suites share: Ray kept to this test run, and the zoo of kernels that misbehave."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+# Before anything imports ray. Token authentication would write into the home directory and change
+# later clusters on this host.
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+ZOO = Path(__file__).parent / "zoo"
+
+
+def zoo_names() -> list[str]:
+    """The misbehaviours, each a function of misbehaving.py."""
+    text = (ZOO / "misbehaving.py").read_text()
+    heads = [line for line in text.splitlines() if line.startswith("def ")]
+    names = [head.removeprefix("def ").split("(")[0] for head in heads]
+    return [name for name in names if name not in ("attention", "build")]
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kernels folder as a user has one: each misbehaviour is a kernel of that name."""
+    folder = tmp_path_factory.mktemp("zoo")
+    conf = folder / "conf" / "kernel"
+    conf.mkdir(parents=True)
+    for file in ZOO.glob("*.py"):
+        shutil.copy(file, folder)
+    limits = (
+        "limits:\n  cpu:\n    dtypes: [fp32, bf16]\n    masks: [full, causal]\n"
+        "    directions: [forward, backward, forward_backward]\n"
+    )
+    for name in zoo_names():
+        text = f"name: {name}\nfile: misbehaving.py\noptions: {{how: {name}}}\n{limits}"
+        (conf / f"{name}.yaml").write_text(text)
+    for name in ("honest", "unsupported", "broken_import", "no_build"):
+        (conf / f"{name}.yaml").write_text(f"name: {name}\nfile: {name}.py\n{limits}")
+    return folder
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, with no attnbench settings in the environment."""
+    for name in ("ATTNBENCH_STORE", "ATTNBENCH_KERNELS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

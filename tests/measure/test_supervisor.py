@@ -1,0 +1,228 @@
+"""Real forked processes: each misbehaviour gets its status, its honest neighbour a number."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.config.catalog import kernels
+from harness.measure.__main__ import main
+from harness.measure.request import Request
+from harness.measure.revision import kernel_revision
+from harness.measure.supervisor import LOG_BYTES, Supervisor
+from harness.model import Gpu, Job, Kernel, Problem, Record, Status, Timing
+from tests.conftest import zoo_names
+
+CPU = Gpu("cpu", kind="cpu", threads=2)
+QUICK = Timing(
+    warmup_s=0.01, min_time_s=0.0, min_samples=6, max_samples=8, budget_s=1.0, timeout_s=60.0
+)
+PROBLEM = Problem(4, 2, 64, 64, 32, 32, "fp32", causal=True)
+
+EXPECTED = {
+    "wrong_numbers": Status.INCORRECT,
+    "wrong_mask": Status.INCORRECT,
+    "nan_in_one_place": Status.INCORRECT,
+    "wrong_dtype": Status.INCORRECT,
+    "wrong_shape": Status.INCORRECT,
+    "returns_none": Status.INCORRECT,
+    "last_tile_skipped": Status.INCORRECT,
+    "cached_output": Status.INCORRECT,
+    "wrong_later": Status.INCORRECT,
+    "raises": Status.ERROR,
+    "exits": Status.ERROR,
+    "exits_hard": Status.CRASHED,
+    "aborts": Status.CRASHED,
+    "segfaults": Status.CRASHED,
+    "hangs": Status.TIMEOUT,
+    "hangs_in_c": Status.TIMEOUT,
+    "changes_inputs": Status.INVALID,
+    "changes_threads": Status.INVALID,
+    "changes_precision": Status.INVALID,
+    "changes_environment": Status.INVALID,
+    "replaces_timer": Status.INVALID,
+    "leaves_thread": Status.INVALID,
+    "allocates": Status.OUT_OF_MEMORY,
+    "prints_megabytes": Status.OK,
+}
+
+Measure = Callable[..., Record]
+
+
+@pytest.fixture(scope="module")
+def measure(zoo: Path) -> Iterator[Measure]:
+    """Measures a kernel of the zoo by name, all with one supervisor."""
+    found = kernels([zoo])
+    supervisor = Supervisor(CPU)
+
+    def one(
+        name: str, problem: Problem = PROBLEM, timing: Timing = QUICK, launch: int = 0
+    ) -> Record:
+        kernel = found[name]
+        assert isinstance(kernel, Kernel)
+        job = Job(kernel, problem, CPU, timing)
+        request = Request("test", job, kernel_revision(kernel), launch=launch)
+        return supervisor.measure(request)
+
+    yield one
+    supervisor.close()
+
+
+def test_the_zoo_is_complete() -> None:
+    assert set(zoo_names()) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_misbehaviour_gets_its_status_and_harms_no_neighbour(name: str, measure: Measure) -> None:
+    timing = (
+        QUICK
+        if not name.startswith("hangs")
+        else Timing(warmup_s=0.0, min_time_s=0.0, timeout_s=1.0)
+    )
+    record = measure(name, timing=timing)
+    assert record.status is EXPECTED[name], record.reason + record.log
+    if record.status is not Status.OK:
+        assert record.reason
+        assert not record.samples_ms
+    neighbour = measure("honest")
+    assert neighbour.status is Status.OK, neighbour.reason + neighbour.log
+    assert neighbour.median_ms is not None
+    assert neighbour.median_ms < 100
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("wrong_numbers", "out: "),
+        ("wrong_dtype", "float64"),
+        ("wrong_shape", "(1, 4, 63, 32)"),
+        ("returns_none", "NoneType"),
+        ("raises", "tile size 7 is not supported"),
+        ("exits", "sys.exit(3)"),
+        ("exits_hard", "exit code 0"),
+        ("aborts", "SIGABRT"),
+        ("segfaults", "SIGSEGV"),
+        ("changes_inputs", "input k"),
+        ("changes_threads", "get_num_threads(): 2 → 1"),
+        ("changes_precision", "highest → medium"),
+        ("changes_environment", "OMP_NUM_THREADS"),
+        ("replaces_timer", "time.perf_counter"),
+        ("leaves_thread", "left running"),
+    ],
+)
+def test_the_reason_says_what_was_wrong(name: str, words: str, measure: Measure) -> None:
+    assert words in measure(name).reason
+
+
+def test_what_was_printed_is_kept_and_cut(measure: Measure) -> None:
+    log = measure("prints_megabytes").log
+    assert "spam" in log
+    assert "bytes cut" in log
+    assert len(log) < LOG_BYTES + 100
+
+
+def test_a_kernel_that_raises_keeps_its_traceback(measure: Measure) -> None:
+    assert "misbehaving.py" in measure("raises").log
+
+
+def test_unsupported_is_a_skip_with_the_kernels_own_words(measure: Measure) -> None:
+    record = measure("unsupported")
+    assert (record.status, record.reason) == (Status.SKIPPED, "needs a blue moon")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("broken_import", "does_not_exist_anywhere"), ("no_build", "has no build")],
+)
+def test_a_broken_file_is_an_error_that_names_it(name: str, words: str, measure: Measure) -> None:
+    record = measure(name)
+    assert record.status is Status.ERROR
+    assert words in record.reason
+    assert f"{name}.py" in record.reason
+
+
+def test_a_file_edited_after_the_sweep_began_is_refused(zoo: Path) -> None:
+    kernel = kernels([zoo])["honest"]
+    assert isinstance(kernel, Kernel)
+    old = dataclasses.replace(kernel_revision(kernel), source_hash="0" * 64)
+    supervisor = Supervisor(CPU)
+    try:
+        record = supervisor.measure(Request("test", Job(kernel, PROBLEM, CPU, QUICK), old))
+    finally:
+        supervisor.close()
+    assert record.status is Status.ERROR
+    assert "if the file was edited" in record.reason
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward", "forward_backward"])
+@pytest.mark.parametrize("mode", ["cold", "hot"])
+def test_an_ok_record_is_complete(direction: str, mode: str, measure: Measure) -> None:
+    problem = dataclasses.replace(PROBLEM, direction=direction)
+    record = measure("honest", problem=problem, timing=dataclasses.replace(QUICK, mode=mode))
+    assert record.status is Status.OK, record.reason + record.log
+    assert 6 <= len(record.samples_ms) <= 8
+    assert record.timing.mode == mode
+    assert record.accuracy is not None
+    assert 0 < record.accuracy.max_error < 1e-4
+    assert record.memory is not None
+    assert record.setup_ms is not None
+    assert record.first_call_ms is not None
+    assert record.flops
+    assert record.min_bytes
+    assert record.device is not None
+    assert record.device.units == 2
+    assert record.revision is not None
+    assert record.started_at
+    assert record.duration_s > 0
+
+
+def test_each_launch_has_fresh_processes(zoo: Path, tmp_path: Path) -> None:
+    kernel = kernels([zoo])["honest"]
+    assert isinstance(kernel, Kernel)
+    spy = tmp_path / "spy.py"
+    spy.write_text(
+        "import os\n" + (zoo / "honest.py").read_text() + "\nprint('server', os.getppid())\n"
+    )
+    kernel = dataclasses.replace(kernel, name="spy", file="spy.py", folder=str(tmp_path))
+    supervisor = Supervisor(CPU)
+    try:
+        logs = [
+            supervisor.measure(
+                Request("test", Job(kernel, PROBLEM, CPU, QUICK), kernel_revision(kernel), launch=n)
+            ).log
+            for n in (0, 0, 1)
+        ]
+    finally:
+        supervisor.close()
+    assert logs[0] == logs[1] != logs[2]
+
+
+def test_the_bare_worker_measures_a_file_and_goes_on_where_it_was_stopped(
+    zoo: Path, tmp_path: Path
+) -> None:
+    kernel = kernels([zoo])["honest"]
+    assert isinstance(kernel, Kernel)
+    job = Job(kernel, PROBLEM, CPU, QUICK)
+    asked = [Request("test", job, kernel_revision(kernel), launch=n) for n in range(2)]
+    requests, out = tmp_path / "requests.jsonl", tmp_path / "records.jsonl"
+    requests.write_text("".join(json.dumps(r.to_dict()) + "\n" for r in asked))
+    assert main([str(requests), "--out", str(out)]) == 0
+    lines = out.read_text().splitlines(keepends=True)
+    out.write_text(lines[0] + lines[1][:40])  # stopped in the middle of the second record
+    assert main([str(requests), "--out", str(out)]) == 0
+    records = [Record.from_dict(json.loads(line)) for line in out.read_text().splitlines()]
+    assert [(r.launch, r.status) for r in records] == [(0, Status.OK), (1, Status.OK)]
+    assert out.read_text().startswith(lines[0])
+
+
+def test_a_request_file_that_makes_no_sense_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = tmp_path / "requests.jsonl"
+    requests.write_text("{}\n")
+    assert main([str(requests), "--out", str(tmp_path / "out")]) == 2
+    assert "line 1 is not a request" in capsys.readouterr().err
