@@ -12,7 +12,6 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import (
     BooleanNode,
-    Container,
     DictConfig,
     FloatNode,
     IntegerNode,
@@ -71,10 +70,11 @@ def unknown_key(key: str, cfg: Any, names: Iterable[str] = ()) -> ConfigError:
     known, node, parts = list(names), cfg, key.split(".")
     prefix: list[str] = []
     for part in parts:
-        if not isinstance(node, DictConfig) or part not in node:
+        inner = child(node, part)
+        if inner is None:
             break
         prefix.append(part)
-        node = node._get_node(part)
+        node = inner
     if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
         known += [str(k) for k in node]
     rest = parts[len(prefix)] if len(prefix) < len(parts) else parts[-1]
@@ -134,13 +134,21 @@ def expected(node: Node) -> str:
     return f"{words}, or null" if node._is_optional() else words
 
 
+def child(node: Any, key: str) -> Node | None:
+    """A key's node, or None; unlike ``key in node`` it finds keys that aren't set (???) too."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return None
+    if node._is_interpolation():
+        return None
+    inner = node._get_node(key, validate_access=False)
+    return inner if isinstance(inner, Node) else None
+
+
 def _find(cfg: DictConfig, key: str) -> tuple[bool, Node | None]:
     node: Any = cfg
     for part in key.split("."):
-        if not isinstance(node, DictConfig) or node._is_none() or part not in node:
-            return False, None
-        node = node._get_node(part)
-    return True, node if isinstance(node, (Node, Container)) else None
+        node = child(node, part)
+    return node is not None, node
 
 
 def _group_like(key: str, cfg: DictConfig) -> list[str]:

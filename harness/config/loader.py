@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from hydra import version
@@ -53,7 +53,7 @@ class _Loader(ConfigLoaderImpl):
     """Hands out copies: merging works in place, and would change the cached files."""
 
     def _load_single_config(self, default: ResultDefault, repo: IConfigRepository) -> ConfigResult:
-        return super()._load_single_config(default, _Copies(repo))
+        return super()._load_single_config(default, cast(IConfigRepository, _Copies(repo)))
 
 
 class _Copies:

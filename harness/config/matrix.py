@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override
 
 from harness.config import independence, reading
 from harness.config.axes import Axis
+from harness.config.explain import child
 from harness.config.loader import Composed, Composer
 from harness.config.patch import Patch, copied, read, resolved, values_of, write
 from harness.errors import ConfigError
@@ -189,7 +190,7 @@ class Matrix:
         cell = tuple([value if i in wanted else 0 for i, value in enumerate(combo)])
         cfg = self.composed(cell).cfg
         try:
-            return resolved(cfg, name) if name in cfg else ABSENT
+            return resolved(cfg, name) if child(cfg, name) is not None else ABSENT
         except ConfigError as error:
             raise ConfigError(f"{error} (in {' '.join(self.overrides(cell))})") from None
 

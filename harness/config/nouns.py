@@ -85,7 +85,8 @@ def limits_of(conf: Mapping[str, Any], where: str) -> Limits:
     _check(conf, {f.name for f in fields(Limits)}, where)
     if "dtypes" not in conf:
         raise ConfigError(f"{where}: dtypes is missing")
-    return Limits(**{k: tuple(v) if isinstance(v, list) else v for k, v in conf.items()})
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in conf.items()}
+    return Limits(**given)
 
 
 def gpu_of(conf: Mapping[str, Any]) -> Gpu:
@@ -113,20 +114,13 @@ def problem_of(workload: Mapping[str, Any], dtype: str, direction: str) -> Probl
     name = workload.get("name", "???")
     _check(workload, _WORKLOAD_KEYS, f"workload {name}")
     get = workload.get
-    seq_q = get("seq_q") if get("seq_q") is not None else get("seq_len")
-    seq_k = get("seq_k") if get("seq_k") is not None else get("seq_len")
-    for key, value in (("seq_q", seq_q), ("seq_k", seq_k)):
-        if value is None:
-            raise ConfigError(
-                f"workload {name}: {key} isn't known; set workload.seq_len, or workload.{key}"
-            )
     heads_kv, head_dim_v = get("heads_kv"), get("head_dim_v")
     more = {key: workload[key] for key in _AS_THEY_ARE if key in workload}
     return Problem(
         heads_q=workload["heads_q"],
         heads_kv=workload["heads_q"] if heads_kv is None else heads_kv,
-        seq_q=seq_q,
-        seq_k=seq_k,
+        seq_q=_length(workload, "seq_q"),
+        seq_k=_length(workload, "seq_k"),
         head_dim_qk=workload["head_dim"],
         head_dim_v=workload["head_dim"] if head_dim_v is None else head_dim_v,
         dtype=dtype,
@@ -136,6 +130,18 @@ def problem_of(workload: Mapping[str, Any], dtype: str, direction: str) -> Probl
         params=_params(get("params"), f"workload {name}: params"),
         **more,
     )
+
+
+def _length(workload: Mapping[str, Any], key: str) -> int:
+    value: int | None = workload.get(key)
+    if value is None:
+        value = workload.get("seq_len")
+    if value is None:
+        raise ConfigError(
+            f"workload {workload.get('name')}: {key} isn't known; "
+            f"set workload.seq_len, or workload.{key}"
+        )
+    return value
 
 
 def _params(given: Mapping[str, Any] | None, where: str) -> Any:

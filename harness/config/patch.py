@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,19 @@ from omegaconf import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.config import explain
 from harness.config.axes import Axis, scalar
 from harness.config.loader import apply
 from harness.config.reading import constant
 from harness.errors import ConfigError
 
 Path = tuple[str, ...]
-_ITSELF = {IntegerNode: int, BooleanNode: bool, FloatNode: float, StringNode: str}
+_ITSELF: dict[type[Node], type] = {
+    IntegerNode: int,
+    BooleanNode: bool,
+    FloatNode: float,
+    StringNode: str,
+}
 """Kinds of node that keep a value of that exact type as it is."""
 
 
@@ -47,9 +53,7 @@ def node_at(cfg: DictConfig, where: Path) -> Node | None:
     """The node at a path, or None."""
     node: Any = cfg
     for key in where:
-        if not isinstance(node, DictConfig) or node._is_none() or key not in node:
-            return None
-        node = node._get_node(key)
+        node = explain.child(node, key)
     return node if isinstance(node, Node) else None
 
 
@@ -67,9 +71,9 @@ def _plain(node: Any) -> Any:
             return None
         if node._is_missing() or node._is_interpolation():
             return str(node._value())
-        keys: Iterable[Any] = node if isinstance(node, DictConfig) else range(len(node))
-        items = ((key, _plain(node._get_node(key))) for key in list(_keys(node, keys)))
-        return dict(items) if isinstance(node, DictConfig) else [value for _, value in items]
+        if isinstance(node, ListConfig):
+            return [_plain(node._get_node(i)) for i in range(len(node))]
+        return {key: _plain(node._get_node(key)) for key in node}
     value = node._value()
     if isinstance(value, str) and "${" in value and constant(value):
         try:
@@ -78,10 +82,6 @@ def _plain(node: Any) -> Any:
             told = str(error).splitlines()[0]
             raise ConfigError(f"can't resolve {node._get_full_key(None)}: {told}") from None
     return value
-
-
-def _keys(node: Any, keys: Iterable[Any]) -> Iterable[Any]:
-    return node._content.keys() if isinstance(node, DictConfig) else keys
 
 
 def values_of(stem: DictConfig, axis: Axis, where: Path) -> tuple[Any, ...]:

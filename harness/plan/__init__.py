@@ -6,7 +6,7 @@
 Imports neither torch nor ray.
 """
 
-from harness.plan.planner import build_plan
 from harness.plan.planned import ClusterSettings, Planned, StoreSettings
+from harness.plan.planner import build_plan
 
 __all__ = ["ClusterSettings", "Planned", "StoreSettings", "build_plan"]

@@ -36,6 +36,7 @@ class Shared(Generic[T]):
         self._made: dict[Combo, T] = {}
 
     def __call__(self, combo: Combo) -> T:
+        """The value of one cell."""
         key = tuple([combo[i] for i in self._axes])
         if key not in self._made:
             self._made[key] = self._build(combo)
