@@ -21,7 +21,7 @@ MISSING = "–"
 
 def is_missing(value: Any) -> bool:
     """None, NaN, NaT or pandas' NA."""
-    return value is None or value != value or str(value) == "<NA>"
+    return value is None or str(value) in ("nan", "NaT", "<NA>")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -42,9 +42,12 @@ def spread(value: Any, low: Any, high: Any) -> str:
     return f"{number(value)} ({number(low)}–{number(high)})"
 
 
-def ratio(value: Any) -> str:
-    """A speed-up, e.g. ``3.42×``."""
-    return MISSING if is_missing(value) else f"{number(value)}×"
+def ratio(value: Any, low: Any = None, high: Any = None) -> str:
+    """A speed-up with its interval where there is one, e.g. ``3.42× (3.38–3.46)``."""
+    if is_missing(value):
+        return MISSING
+    known = not (is_missing(low) or is_missing(high))
+    return f"{number(value)}×" + (f" ({number(low)}–{number(high)})" if known else "")
 
 
 def error(value: Any) -> str:
@@ -77,7 +80,7 @@ def options(value: Any) -> str:
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
-            return value
+            return str(value)
     if isinstance(value, dict):
         return ", ".join(f"{k}={v}" for k, v in sorted(value.items()))
     return str(value)

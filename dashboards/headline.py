@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
 from dashboards import tidy
@@ -75,4 +77,9 @@ def findings(frame: pd.DataFrame, baseline: str | None) -> list[str]:
     wrong = sorted(set(frame.loc[frame["status"].isin(["incorrect", "invalid"]), "label"]))
     if wrong:
         out.append(f"Not right on every problem, and not timed there: {listing(wrong)}.")
+    remarks = Counter(flag for text in ok["flags"].dropna() for flag in str(text).split(", "))
+    remarks.pop("", None)
+    if remarks:
+        named = listing([f"{flag} ({count(n, 'cell')})" for flag, n in remarks.most_common()])
+        out.append(f"Remarks on the quality of measurements: {named}.")
     return out

@@ -5,6 +5,7 @@ Each takes a prepared frame and gives a ``Table`` of texts; ``html`` escapes and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,35 +56,33 @@ def html(table: Table, label: str) -> Markup:
 
 def best(frame: pd.DataFrame, baseline: str) -> Table:
     """The fastest kernel of each problem, its lead over the baseline, and who it ties with."""
-    ok = frame[frame["status"] == "ok"]
-    over = tidy.speedups(frame, baseline).set_index(["panel", "length", "label"])
+    problems: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for cell in tidy.records(frame[frame["status"] == "ok"]):
+        problems.setdefault((cell["panel"], int(cell["length"])), []).append(cell)
+    gains = {
+        (cell["panel"], int(cell["length"]), cell["label"]): over_baseline(cell)
+        for cell in tidy.records(tidy.speedups(frame, baseline))
+    }
     rows = []
-    for (panel, length), cells in ok.groupby(["panel", "length"], sort=False):
-        ranked = cells.sort_values("latency_ms")
-        first = ranked.iloc[0]
-        gain = "baseline"
-        if first["label"] != baseline:
-            r = over.loc[(panel, length, first["label"])]
-            gain = _times(r["speedup"], r["speedup_low"], r["speedup_high"])
-        ties = [
-            str(other["label"])
-            for _, other in ranked.iloc[1:].iterrows()
-            if other["latency_low_ms"] <= first["latency_high_ms"]
-        ]
-        latency = spread(first["latency_ms"], first["latency_low_ms"], first["latency_high_ms"])
-        rows.append(
-            [str(panel), f"{length:,}", first["label"], latency, gain]
-            + [number(first["tflops"]), ", ".join(ties)]
-        )
+    for (panel, length), cells in problems.items():
+        first, *others = sorted(cells, key=lambda cell: float(cell["latency_ms"]))
+        gain = gains.get((panel, length, first["label"]), "baseline")
+        ends = (first["latency_ms"], first["latency_low_ms"], first["latency_high_ms"])
+        ties = [o["label"] for o in others if o["latency_low_ms"] <= first["latency_high_ms"]]
+        row = [panel, f"{length:,}", first["label"], spread(*ends), gain, number(first["tflops"])]
+        rows.append([*row, ", ".join(ties)])
     columns = ["Problem", "Length", "Fastest", "Latency, ms (95 % interval)"]
     columns += [f"Speed-up over {baseline}", "TFLOP/s", "Not told apart from"]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table(columns, rows, frozenset({1, 3, 4, 5}))
 
 
-def _times(value: Any, low: Any, high: Any) -> str:
-    if is_missing(value):
-        return "no baseline"
-    return ratio(value) if is_missing(low) else f"{ratio(value)} ({number(low)}–{number(high)})"
+def over_baseline(cell: dict[str, Any]) -> str:
+    """Text of a cell of ``tidy.speedups``."""
+    if not is_missing(cell["speedup"]):
+        return ratio(cell["speedup"], cell["speedup_low"], cell["speedup_high"])
+    return "no baseline" if cell["status"] == "ok" else str(cell["status"]).replace("_", " ")
 
 
 def growth(frame: pd.DataFrame) -> Table:
@@ -106,8 +105,8 @@ def growth(frame: pd.DataFrame) -> Table:
 def failed(frame: pd.DataFrame) -> Table:
     """Failures and skips, grouped by reason, with how many cells each took."""
     rows = [
-        [r.status.replace("_", " "), r.kernel, f"{r.cells:,}", r.reason, r.example]
-        for r in reasons(frame).itertuples()
+        [r["status"].replace("_", " "), r["kernel"], f"{r['cells']:,}", r["reason"], r["example"]]
+        for r in tidy.records(reasons(frame))
     ]
     return Table(
         ["Status", "Kernel", "Cells", "Reason", "For example"], rows, frozenset({2}), frozenset({3})
@@ -118,7 +117,7 @@ def by_kernel(frame: pd.DataFrame, text: Callable[[dict[str, Any]], str]) -> Tab
     """The table behind a chart: a row for each panel and length, a column for each kernel."""
     names = tidy.kernels(frame)
     cells: dict[tuple[str, int], dict[str, str]] = {}
-    for cell in frame.to_dict("records"):
+    for cell in tidy.records(frame):
         row = cells.setdefault((cell["panel"], int(cell["length"])), {})
         row[cell["label"]] = text(cell)
     rows = [[p, f"{n:,}", *(row.get(k, "") for k in names)] for (p, n), row in cells.items()]
@@ -158,8 +157,9 @@ def environment(records: pd.DataFrame) -> Table:
     ran = records[records["device"].notna() & (records["device"] != "")]
     if not there or ran.empty:
         return Table([], [])
-    groups = ran[there].astype(object).where(ran[there].notna(), "").value_counts(sort=False)
-    rows = [[*map(str, key), f"{n:,}"] for key, n in groups.items()]  # type: ignore[misc]
+    sets = ran[there].astype(object).where(ran[there].notna(), "").astype(str)
+    found = Counter(tuple(row) for row in sets.itertuples(index=False))
+    rows = [[*map(str, values), f"{n:,}"] for values, n in sorted(found.items())]
     return Table([*(ENVIRONMENT[c] for c in there), "Records"], rows, frozenset({len(there)}))
 
 

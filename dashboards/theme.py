@@ -165,6 +165,7 @@ def config() -> dict[str, Any]:
             "gridColor": LIGHT["grid"],
             "domainColor": line,
             "tickColor": line,
+            "domain": False,
             "labelOverlap": "greedy",
         },
         "legend": {

@@ -16,14 +16,46 @@ from typing import Any, cast
 
 import pandas as pd
 
-from dashboards.formats import options
+from dashboards.formats import is_missing, options
 
-REQUIRED = (
-    "workload kernel kernel_options problem_key problem batch heads_q heads_kv seq_q seq_k "
-    "head_dim_qk head_dim_v dtype kv_dtype mask direction mode gpu device status reason "
-    "latency_ms latency_low_ms latency_high_ms tflops bandwidth_gb_s peak_share peak_memory_mb "
-    "max_error baseline_max_error launches samples started_at"
-).split()
+REQUIRED = [
+    "workload",
+    "kernel",
+    "kernel_options",
+    "problem_key",
+    "problem",
+    "batch",
+    "heads_q",
+    "heads_kv",
+    "seq_q",
+    "seq_k",
+    "head_dim_qk",
+    "head_dim_v",
+    "dtype",
+    "kv_dtype",
+    "mask",
+    "direction",
+    "mode",
+    "gpu",
+    "device",
+    "status",
+    "reason",
+    "latency_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "tflops",
+    "bandwidth_gb_s",
+    "peak_share",
+    "peak_memory_mb",
+    "max_error",
+    "baseline_max_error",
+    "launches",
+    "flags",
+    "device_uuid",
+    "sweep_id",
+    "samples",
+    "started_at",
+]
 """Columns a chart may ask for; those a frame lacks are filled with None."""
 
 _DTYPE_ORDER = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2", "int8")
@@ -45,9 +77,8 @@ def prepare(cells: pd.DataFrame) -> pd.DataFrame:
     frame["length"] = frame[["seq_q", "seq_k"]].max(axis=1)
     frame["machine"] = _machines(frame)
     frame["outcome"] = frame["status"].map(_outcome)
-    frame = frame.sort_values("started_at", kind="stable", na_position="first").drop_duplicates(
-        ["label", *_PAIR], keep="last"
-    )
+    frame = frame.sort_values("sweep_id", kind="stable", na_position="first")  # ids sort by time
+    frame = frame.drop_duplicates(["label", *_PAIR], keep="last")
     frame["panel"] = _panels(frame)
     return _in_order(frame).reset_index(drop=True)
 
@@ -68,11 +99,19 @@ def _labels(frame: pd.DataFrame) -> pd.Series:
 
 
 def _machines(frame: pd.DataFrame) -> pd.Series:
-    """Device models; a skip, which reached none, goes where its GPU's other cells ran."""
-    device, gpu = _text(frame["device"]), _text(frame["gpu"])
-    known = device[device != ""].groupby(gpu[device != ""]).unique()
-    only = {name: models[0] for name, models in known.items() if len(models) == 1}
-    return device.where(device != "", gpu.map(lambda g: only.get(g, g)))
+    """Device models, and boards where a model has several: boards differ, so each is compared with
+    itself. A skip, which reached none, goes where (the last of) its GPU's other cells ran."""
+    rows = list(zip(*(_text(frame[c]) for c in ("device", "device_uuid", "gpu")), strict=True))
+    boards: dict[str, set[str]] = {}
+    for device, board, _ in rows:
+        boards.setdefault(device, set()).update({board} - {""})
+    named = [
+        f"{device} · board {board[-8:]}" if board and len(boards[device]) > 1 else device
+        for device, board, _ in rows
+    ]
+    home = {gpu: name for name, (_, _, gpu) in sorted(zip(named, rows, strict=True)) if name}
+    out = [name or home.get(gpu, gpu) for name, (_, _, gpu) in zip(named, rows, strict=True)]
+    return pd.Series(out, index=frame.index, dtype=object)
 
 
 def _panels(frame: pd.DataFrame) -> pd.Series:
@@ -198,6 +237,6 @@ def _ratio(
 def _note(baseline: str, status: Any, reason: Any, base: Any) -> str:
     if status != "ok":
         return f"{str(status).replace('_', ' ')}: {reason}"
-    if base != base or base is None:
+    if is_missing(base):
         return f"the baseline {baseline} was not measured here"
     return "" if base == "ok" else f"the baseline {baseline} is {str(base).replace('_', ' ')} here"

@@ -20,11 +20,11 @@ _MANY_LENGTHS = 9
 
 
 def length_axis(lengths: Sequence[int]) -> alt.X:
-    """Log axis of base 2 with the measured lengths as ticks (powers of two, where there are many)."""
+    """Log axis of base 2 with the measured lengths as ticks; powers of two, where they are many."""
     powers = [n for n in lengths if not n & (n - 1)]
     ticks = powers if len(lengths) > _MANY_LENGTHS and len(powers) > 2 else list(lengths)
     scale = alt.Scale(type="log", base=2, nice=False, padding=14)
-    axis = alt.Axis(values=ticks, labelExpr=SHORT_LENGTH)
+    axis = alt.Axis(values=ticks, labelExpr=SHORT_LENGTH, grid=False)
     return alt.X("length:Q", title="Sequence length (tokens)", scale=scale, axis=axis)
 
 

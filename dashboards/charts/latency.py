@@ -19,7 +19,7 @@ LATENCY = Quantity(
     name="Latency (ms)",
     low="latency_low_ms",
     high="latency_high_ms",
-    also={"tflops": ("TFLOP/s", ",.3~r"), "launches": ("Launches", "d")},
+    also={"tflops": ("TFLOP/s", ",.3~r"), "launches": ("Launches", "d"), "flags": ("Remarks", "")},
 )
 
 
@@ -30,8 +30,8 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     ok = frame[frame["status"] == "ok"]
-    for (panel, kernel), cells in ok.groupby(["panel", "label"], sort=False):
-        cells = cells.sort_values("length")
+    for (panel, kernel), group in ok.groupby(["panel", "label"], sort=False):
+        cells = group.sort_values("length")
         fit = fitted_exponent(list(cells["length"]), list(cells["latency_ms"]))
         if fit is not None:
             longest = float(cells["latency_ms"].iloc[-1])
@@ -52,11 +52,10 @@ def latency(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any
     frame = tidy.prepare(cells)
     if frame.empty:
         return theme.message(TITLE, "Nothing measured yet. attnbench run experiment=quickstart")
-    fits = exponents(frame)
-    keys = {
-        panel: [(row.kernel, f"{power(row.exponent)}  {row.kernel}") for row in group.itertuples()]
-        for panel, group in fits.groupby("panel")
-    }
+    keys: dict[str, list[tuple[str, str]]] = {}
+    for fit in tidy.records(exponents(frame)):
+        line = (fit["kernel"], f"{power(fit['exponent'])} {fit['kernel']}")
+        keys.setdefault(fit["panel"], []).append(line)
     names = list(kernels or tidy.kernels(frame))
     return over_length(
         frame,

@@ -16,7 +16,17 @@ import pandas as pd
 
 from dashboards import theme, tidy
 from dashboards.charts.axes import length_axis, value_axis
-from dashboards.charts.rows import Data, Keys, Quantity, data_rows, part, tooltips, values_of, why
+from dashboards.charts.rows import (
+    HEIGHT,
+    Data,
+    Keys,
+    Quantity,
+    data_rows,
+    part,
+    tooltips,
+    values_of,
+    why,
+)
 
 CROSS = "M-0.7,-0.7L0.7,0.7M0.7,-0.7L-0.7,0.7"
 DASH = "M-0.8,0L0.8,0"
@@ -71,7 +81,7 @@ def legend_entry(kernels: Sequence[str]) -> int:
 
 def label_room(kernels: Sequence[str]) -> int:
     """Width of axis labels that are kernels, px; 150 px is what the axis allows them."""
-    return 24 + min(150, 7 * max(map(len, kernels), default=0))
+    return 22 + min(150, round(6.4 * max(map(len, kernels), default=0)))
 
 
 def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
@@ -101,7 +111,20 @@ def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
         limit = {"strokeDash": [5, 4], "strokeWidth": 1.5, "color": theme.LIGHT["muted"]}
         rule = part("rule").mark_rule(**limit)
         layers.append(rule.encode(y=value_axis("rule", quantity, data)))
+    layers = [*_grid(x, data), *layers]
     return [*layers, *_key(colour, pixel)] if "key" in there else layers
+
+
+def _grid(x: alt.X, data: Data) -> list[Any]:
+    """Lines at the lengths over the whole panel (an axis's own end with its range), and a line
+    that parts the strip from the plot."""
+    lengths = alt.Chart().transform_filter("isValid(datum.length)")
+    lengths = lengths.transform_aggregate(n="count()", groupby=["length"])
+    out = [lengths.mark_rule(color=theme.LIGHT["grid"]).encode(x)]
+    if data.strip:
+        edge = lengths.mark_rule(color=theme.LIGHT["line"], strokeDash=[2, 3])
+        out.append(edge.encode(y=alt.value(data.top + HEIGHT + 1)))
+    return out
 
 
 def _key(colour: alt.Color, pixel: alt.Y) -> list[Any]:

@@ -1,4 +1,4 @@
-"""From a prepared frame to the rows a chart over length draws: one data set, told apart by ``part``.
+"""From a prepared frame to the rows that a chart over length draws, told apart by ``part``.
 
 value     a cell with a number
 failed    a cell without one, at the bottom edge
@@ -86,7 +86,7 @@ def data_rows(
         row = {"panel": cell["panel"], "kernel": cell["label"], "length": int(cell["length"])}
         row |= {"problem": cell["problem"], "status": str(cell["status"]).replace("_", " ")}
         if cell["status"] == "ok" and quantity.drawable(cell[quantity.column]):
-            row |= {c: plain(cell[c]) for c in wanted if not is_missing(cell[c])}
+            row |= {c: plain(cell[c]) for c in wanted if not is_missing(cell[c]) and cell[c] != ""}
             values.append(row | {"part": "value"})
         elif cell["status"] != "ok":
             place = (cell["panel"], row["length"])

@@ -61,6 +61,7 @@ def speedup(
         layout={
             "panels": len(names),
             "panel_width": max(240, 44 * len(lengths)),
+            "least": max(200, 41 * len(lengths)),
             "columns": 2,
             "chrome": label_room(order),
         },
@@ -120,7 +121,8 @@ def _layers(x: alt.X, y: alt.Y, rows: list[dict[str, Any]]) -> list[Any]:
         alt.Tooltip("latency:Q", title="Latency (ms)", format=",.3~r"),
         alt.Tooltip("status:N", title="Status"),
     ]
-    interval = "isValid(datum.low) ? format(datum.low, '.3~r') + '–' + format(datum.high, '.3~r') + '×' : 'unknown'"
+    ends = "format(datum.low, '.3~r') + '–' + format(datum.high, '.3~r') + '×'"
+    interval = f"isValid(datum.low) ? {ends} : 'unknown'"
     known = (
         alt.Chart().transform_filter("isValid(datum.log2)").transform_calculate(interval=interval)
     )

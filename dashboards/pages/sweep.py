@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dashboards import charts, headline, tables, tidy
-from dashboards.formats import count, error, listing, number, ratio
+from dashboards.formats import count, error, listing
 from dashboards.render import Section, render
 from dashboards.tables import html, value_of
 from harness.analysis.query import cells as cells_of
@@ -111,17 +111,10 @@ def _best(frame: pd.DataFrame, baseline: str) -> Section:
 
 def _speedup(frame: pd.DataFrame, drawn: pd.DataFrame, baseline: str, note: str) -> Section:
     chart = charts.speedup(drawn, baseline=baseline, kernels=tidy.kernels(drawn))
-    over = tidy.speedups(frame, baseline)
-
-    def text(cell: dict[str, Any]) -> str:
-        value, low, high = cell["speedup"], cell["speedup_low"], cell["speedup_high"]
-        if value != value:
-            bad = cell["status"] != "ok"
-            return str(cell["status"]).replace("_", " ") if bad else "no baseline"
-        return ratio(value) if low != low else f"{ratio(value)} ({number(low)}–{number(high)})"
-
     label = f"speed-up over {baseline} (95 % interval)"
-    table: Markup = html(tables.by_kernel(over, text), label)
+    table: Markup = html(
+        tables.by_kernel(tidy.speedups(frame, baseline), tables.over_baseline), label
+    )
     return Section("speedup", "Speed-up", note, chart, table, f"Table: {label}")
 
 

@@ -59,7 +59,7 @@ class Tile:
 def vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script, fit for a script element. Takes seconds."""
     major, minor = alt.SCHEMA_VERSION.lstrip("v").split(".")[:2]
-    bundle: str = vl_convert.javascript_bundle(vl_version=f"{major}.{minor}")
+    bundle: str = vl_convert.javascript_bundle(vl_version=f"{major}.{minor}")  # type: ignore[call-arg]  # its stub forgets the default
     return in_script(bundle)
 
 

@@ -29,8 +29,13 @@
     const columns = Math.ceil(layout.panels / Math.ceil(layout.panels / most));  // even rows
     const extra = each && columns > 1 ? each * (columns - 1) : 0;
     const share = Math.floor((room - extra - gap * (columns - 1)) / columns);
-    const panel = Math.max(200, Math.min(layout.widest || 560, share));
-    if (spec.spec) { spec.columns = columns; spec.spec.width = panel; } else spec.width = panel;
+    const panel = Math.max(layout.least || 200, Math.min(layout.widest || 560, share));
+    if (!spec.spec) { spec.width = panel; return spec; }
+    spec.columns = columns;
+    spec.spec.width = panel;
+    if (columns === 1) {  // panels in one long column: the last one's axis is a scroll away
+      spec.resolve = { ...spec.resolve, axis: { ...spec.resolve?.axis, x: "independent" } };
+    }
     return spec;
   }
 
@@ -41,6 +46,7 @@
     try {
       const result = await vegaEmbed(place, spec, {
         actions: false, renderer: "svg", mode: "vega-lite",
+        logLevel: 1,  // errors: a panel that lacks one of the layers is no cause for a warning
         tooltip: { theme: night.matches ? "dark" : "light" },
       });
       drawn.get(place)?.finalize();

@@ -118,10 +118,21 @@ def record(**over: Any) -> dict[str, Any]:
     row.setdefault("job_key", _key(*identity, row["gpu"]))
     row.setdefault("series_key", _key(*identity, row["device"]))
     if row["status"] != "ok":
-        for name in (
-            "latency_ms latency_low_ms latency_high_ms tflops bandwidth_gb_s peak_share "
-            "peak_memory_mb setup_ms first_call_ms max_error baseline_max_error rmse_ratio cosine"
-        ).split():
+        for name in [
+            "latency_ms",
+            "latency_low_ms",
+            "latency_high_ms",
+            "tflops",
+            "bandwidth_gb_s",
+            "peak_share",
+            "peak_memory_mb",
+            "setup_ms",
+            "first_call_ms",
+            "max_error",
+            "baseline_max_error",
+            "rmse_ratio",
+            "cosine",
+        ]:
             row[name] = over.get(name, math.nan)
         row["samples"] = 0
     return row
