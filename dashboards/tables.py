@@ -93,7 +93,7 @@ def growth(frame: pd.DataFrame) -> Table:
     for fit in fits:
         text = power(fit["exponent"])
         if not (is_missing(fit["low"]) or is_missing(fit["high"])):
-            text += f" ({fit['low']:.2f}–{fit['high']:.2f})"
+            text += f" ({fit['low']:.2f} to {fit['high']:.2f})"
         rows.setdefault(fit["panel"], {})[fit["kernel"]] = text
     return Table(
         ["Problem", *names],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
 from dashboards.charts.rows import HEIGHT, Data, Quantity
-from dashboards.formats import SIGNIFICANT
+from dashboards.formats import SCIENTIFIC, SIGNIFICANT
 
 SHORT_LENGTH = (
     "datum.value >= 1024 && datum.value % 1024 == 0 ? datum.value / 1024 + 'k' : "
@@ -17,6 +18,9 @@ SHORT_LENGTH = (
 """Label of a length: 512, 1k, 2k."""
 
 _MANY_LENGTHS = 9
+
+_TICK = {SIGNIFICANT: ",.6~r", SCIENTIFIC: ".0e"}
+"""Format of ticks, which are round, for values of a format."""
 
 
 def length_axis(lengths: Sequence[int]) -> alt.X:
@@ -31,20 +35,32 @@ def length_axis(lengths: Sequence[int]) -> alt.X:
 def value_axis(field: str, quantity: Quantity, data: Data, title: str = "") -> alt.Y:
     """Axis of the value, in the plot's part of the panel. Layers repeat it, so they agree."""
     span = [data.top + HEIGHT, data.top]
-    form = ",~g" if quantity.form == SIGNIFICANT else quantity.form
+    # As an expression: an axis gives a format its own precision, and 150 becomes 1.5e+2.
+    label: dict[str, Any] = {
+        "labelExpr": f"format(datum.value, '{_TICK.get(quantity.form, quantity.form)}')"
+    }
+    if not quantity.shared:
+        label["minExtent"] = 36  # panels of a column line up though each has its own axis
     if quantity.log:
         numbers = [r[quantity.column] for r in data.rows if quantity.column in r]
         scale = alt.Scale(type="log", nice=False, padding=8, range=span)
-        axis = alt.Axis(format=form, values=log_ticks(min(numbers), max(numbers)))
+        axis = alt.Axis(
+            **label, values=log_ticks(min(numbers), max(numbers), shared=quantity.shared)
+        )
     else:
         scale = alt.Scale(zero=True, nice=True, range=span)
-        axis = alt.Axis(format=form, tickCount=6)
+        axis = alt.Axis(**label, tickCount=6)
     return alt.Y(f"{field}:Q", title=title or quantity.name, scale=scale, axis=axis)
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten over three decades and more, 1–2–5 over one, every digit below that."""
+def log_ticks(low: float, high: float, *, shared: bool = True) -> list[float]:
+    """Powers of ten over three decades and more, 1–2–5 over one, every digit below that.
+
+    Panels that aren't ``shared`` each show a part of them, however narrow: 1–2–3–5.
+    """
     decades = math.log10(high / low)
-    steps = (1,) if decades > 3 else (1, 2, 5) if decades > 0.7 else tuple(range(1, 10))
+    steps: tuple[int, ...] = (1,) if decades > 3 else (1, 2, 5)
+    steps = steps if decades > 0.7 else tuple(range(1, 10))
+    steps = steps if shared else (1, 2, 3, 5)
     first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
     return [float(f"{s}e{e}") for e in range(first, last + 1) for s in steps]

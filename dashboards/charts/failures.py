@@ -85,7 +85,6 @@ def failures(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> An
             "panel_width": 240,
             "columns": 1,
             "chrome": label_room(order),
-            "widest": 760,
             "legend_entry": 120,
         },
     )

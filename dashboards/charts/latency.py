@@ -62,8 +62,8 @@ def latency(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any
         LATENCY,
         names,
         title=TITLE,
-        subtitle="Median time of a call with its 95 % interval; n to the fitted power. "
-        "Bottom edge: × failed, – not supported.",
+        subtitle="Median time of a call with its 95 % interval.",
+        marks="Top left: the fitted power of the length n. Bottom edge: × failed, – not supported.",
         description="Line chart of latency in milliseconds over sequence length in tokens, both "
         f"on log axes, for {listing(names)}; a panel each for {listing(tidy.panels(frame))}.",
         keys=keys,

@@ -39,11 +39,17 @@ def over_length(
     *,
     title: str,
     subtitle: str,
+    marks: str,
     description: str,
     keys: Keys | None = None,
     rules: Mapping[str, float] | None = None,
 ) -> Any:
-    """The chart of ``quantity`` for a prepared ``frame``; ``rules`` are a limit for each panel."""
+    """The chart of ``quantity`` for a prepared ``frame``.
+
+    ``title`` and ``description`` say "over sequence length", which becomes "at … tokens" where
+    there is one; ``marks`` continues ``subtitle`` where there are several. ``keys`` are lines of
+    text in the panels, ``rules`` a limit for each panel.
+    """
     data = data_rows(frame, quantity, keys or {}, rules or {})
     if not any(row["part"] == "value" for row in data.rows):
         return theme.message(title, "No cell has a result; the failures say why.")
@@ -52,8 +58,16 @@ def over_length(
     height = 26 * len(kernels) + 10 if single else data.height
     names = [p for p in tidy.panels(frame) if any(row["panel"] == p for row in data.rows)]
     chart = panels(layers, data.rows, names, height=height)
-    if not quantity.shared:
-        chart = chart.resolve_scale(**{"x" if single else "y": "independent"})
+    if single:
+        chart = chart.resolve_scale(x="independent")
+        at = f"at {data.lengths[0]:,} tokens"
+        title = title.replace("over sequence length", at)
+        description = description.replace("over sequence length in tokens", at)
+        description = description.replace("Line chart", "Bar chart").replace(
+            ", both on log axes", ""
+        )
+    elif not quantity.shared:
+        chart = chart.resolve_scale(y="independent")
     layout = {
         "panels": len(names),
         "panel_width": 220 if single else 320,
@@ -63,7 +77,11 @@ def over_length(
         "legend_entry": legend_entry(kernels),
     }
     return theme.finish(
-        chart, title=title, subtitle=subtitle, description=description, layout=layout
+        chart,
+        title=title,
+        subtitle=" ".join([subtitle, *([] if single else [marks])]).strip(),
+        description=description,
+        layout=layout,
     )
 
 

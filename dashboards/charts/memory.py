@@ -34,6 +34,7 @@ def memory(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any:
         names,
         title=TITLE,
         subtitle="Most memory that a call adds to its inputs (MB = 10⁶ bytes)." + left_out,
+        marks="Bottom edge: × failed, – not supported.",
         description="Line chart of peak memory in megabytes over sequence length in tokens, both "
         f"on log axes, for {listing(names)}; a panel each for {listing(tidy.panels(frame))}.",
     )

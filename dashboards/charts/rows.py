@@ -128,6 +128,7 @@ def _room(
     need = 12.0
     for panel, lines in keys.items():
         left = [r[quantity.column] for r in values if r["panel"] == panel and r["length"] <= middle]
+        left += [rules[panel]] if panel in rules else []
         if not left or not lines:
             continue
         scale = everything if quantity.shared else [*numbers[panel], rules.get(panel, 0)]

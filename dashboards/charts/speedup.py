@@ -61,6 +61,7 @@ def speedup(
         layout={
             "panels": len(names),
             "panel_width": max(240, 44 * len(lengths)),
+            "widest": max(200, 110 * len(lengths)),
             "least": max(200, 41 * len(lengths)),
             "columns": 2,
             "chrome": label_room(order),

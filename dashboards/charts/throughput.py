@@ -43,7 +43,7 @@ def throughput(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> 
     best = frame["tflops"].astype(float).groupby(frame["panel"]).max()
     limits = peaks(frame)
     keys: Keys = {
-        panel: [("", f"peak {number(peak)} TFLOP/s, best {best[panel] / peak:.0%} of it")]
+        panel: [("", f"peak {number(peak)} TFLOP/s, best {100 * best[panel] / peak:.0f} % of it")]
         for panel, peak in limits.items()
     }
     names = list(kernels or tidy.kernels(frame))
@@ -55,6 +55,7 @@ def throughput(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> 
         title=TITLE,
         subtitle="FLOPs of the problem, not of the implementation, over the median time. "
         "Each panel has its own scale." + unknown,
+        marks="Bottom edge: × failed, – not supported.",
         description="Line chart of TFLOP/s over sequence length in tokens (log axis) for "
         f"{listing(names)}; a panel each for {listing(tidy.panels(frame))}.",
         keys=keys,

@@ -29,7 +29,7 @@
     const columns = Math.ceil(layout.panels / Math.ceil(layout.panels / most));  // even rows
     const extra = each && columns > 1 ? each * (columns - 1) : 0;
     const share = Math.floor((room - extra - gap * (columns - 1)) / columns);
-    const panel = Math.max(layout.least || 200, Math.min(layout.widest || 560, share));
+    const panel = Math.max(layout.least || 200, Math.min(560, layout.widest || 560, share));
     if (!spec.spec) { spec.width = panel; return spec; }
     spec.columns = columns;
     spec.spec.width = panel;
