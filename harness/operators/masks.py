@@ -39,3 +39,21 @@ def key_range(problem: Problem, first_row: int, last_row: int) -> tuple[int, int
     if problem.window_left is not None:
         low = max(low, first_row + offset - problem.window_left)
     return low, max(low, high)
+
+
+def shared_range(problem: Problem, first_row: int, last_row: int) -> tuple[int, int]:
+    """Half-open range of keys that every query of first_row … last_row sees; may be empty.
+
+    Inside it no mask needs to be looked at. A pattern promises none.
+    """
+    if problem.pattern:
+        return 0, 0
+    offset = problem.seq_k - problem.seq_q
+    low, high = 0, problem.seq_k
+    if problem.causal:
+        high = min(high, first_row + offset + 1)
+    if problem.window_right is not None:
+        high = min(high, first_row + offset + problem.window_right + 1)
+    if problem.window_left is not None:
+        low = max(low, last_row + offset - problem.window_left)
+    return low, max(low, high)

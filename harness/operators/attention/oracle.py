@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from harness.model import Problem
-from harness.operators.masks import key_range, visible
+from harness.operators.masks import key_range, shared_range, visible
 
 CHUNK = 1 << 20
 """Scores held at a time: 8 MB in fp64, which stays in cache and below malloc's mmap threshold."""
@@ -61,28 +61,61 @@ class Heads(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Values of some rows, and the RMS of the terms that each row sums (its noise scale)."""
+    """Values of some rows, and how large their rounding noise naturally is."""
 
     value: Tensor
     """[…, rows, dim]"""
     scale: Tensor
-    """[…, rows]"""
+    """[…, rows] root of the sum of squares of the terms that a row sums, RMS over the head dim.
+
+    A unit roundoff's error in each term, independent of the others, errs by a unit roundoff of
+    this. A score's error is relative to the score, and moves its weight by as much: so a term
+    counts 1 + |score| times. δ's error is that of its own terms out∘dO, which may cancel.
+    """
 
 
-def _scores(q: Tensor, k: Tensor, at: tuple[Tensor, Tensor], p: Problem, ar: Arithmetic) -> Tensor:
-    """[group, rows, keys] scaled, softcapped scores of ``at`` = (rows, keys), −∞ where hidden."""
+def _scores(
+    q: Tensor, k: Tensor, at: tuple[Tensor, Tensor], p: Problem, ar: Arithmetic
+) -> tuple[Tensor, Tensor | None]:
+    """[group, rows, keys] scores of ``at`` = (rows, keys), −∞ where hidden; the softcap's slope."""
     group, n, dim = q.shape
     s = ar(q.reshape(group * n, dim) @ k.T).view(group, n, -1)
     s = ar(s.mul_(p.effective_scale))
+    slope = None
     if p.softcap:
-        s = ar(torch.tanh(s / p.softcap) * p.softcap)
-    seen = visible(p, at[0][:, None], at[1][None, :])
-    return s if seen is None else s.masked_fill_(~seen, -torch.inf)
+        s = ar(s.div_(p.softcap).tanh_())
+        slope = 1 - s.square()
+        s = ar(s.mul_(p.softcap))
+    return _hide(s, *at, p), slope
 
 
-def _softcap_slope(s: Tensor, p: Problem) -> Tensor | float:
-    """d(capped score)/d(raw score), from the capped score; hidden pairs have p = 0 anyway."""
-    return 1 - (s.nan_to_num(neginf=0.0) / p.softcap) ** 2 if p.softcap else 1.0
+def _hide(s: Tensor, rows: Tensor, keys: Tensor, p: Problem) -> Tensor:
+    """Set to −∞ what is hidden, in place, passing over the keys that every row sees (most do)."""
+    if p.mask == "full":
+        return s
+    low, high = shared_range(p, int(rows[0]), int(rows[-1]))
+    first, last = torch.searchsorted(keys, torch.tensor([low, high])).tolist()
+    edges = [slice(0, first), slice(last, None)] if first < last else [slice(None)]
+    for edge in edges:
+        seen = visible(p, rows[:, None], keys[None, edge])
+        s[..., edge].masked_fill_(~seen, -torch.inf)
+    return s
+
+
+def _softmax(s: Tensor) -> tuple[Tensor, Tensor]:
+    """Softmax and log-sum-exp over the last axis; 0 and −∞ for a row that sees nothing."""
+    if s.shape[-1] == 0:
+        return s, s.new_full(s.shape[:-1], -torch.inf)
+    top = s.amax(-1, keepdim=True).clamp_(min=torch.finfo(s.dtype).min)
+    e = torch.sub(s, top).exp_()
+    total = e.sum(-1, keepdim=True)
+    lse = (top + total.log()).squeeze(-1)
+    return e.div_(total.clamp_(min=torch.finfo(s.dtype).tiny)), lse
+
+
+def _noisy(weights: Tensor, s: Tensor) -> Tensor:
+    """Each weight with the share of its score's error: w·(1 + |s|); hidden pairs have w = 0."""
+    return weights * s.nan_to_num(neginf=0.0).abs_().add_(1)
 
 
 def chunks(p: Problem, rows: Tensor, keys: int) -> Iterator[tuple[slice, Tensor, slice]]:
@@ -94,32 +127,19 @@ def chunks(p: Problem, rows: Tensor, keys: int) -> Iterator[tuple[slice, Tensor,
         yield slice(start, start + len(piece)), piece, slice(low, high)
 
 
-def _softmax(s: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax and log-sum-exp over the last axis; 0 and −∞ for a row that sees nothing."""
-    if s.shape[-1] == 0:
-        return s, s.new_full(s.shape[:-1], -torch.inf)
-    top = s.amax(-1, keepdim=True).clamp_(min=torch.finfo(s.dtype).min)
-    e = s.sub_(top).exp_()
-    total = e.sum(-1, keepdim=True)
-    lse = (top + total.log()).squeeze(-1)
-    return e.div_(total.clamp_(min=torch.finfo(s.dtype).tiny)), lse
-
-
-def forward(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT) -> tuple[Rows, Tensor]:
-    """Output [group, rows, Dv] and log-sum-exp [group, rows] of query ``rows``."""
+def forward(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT) -> Rows:
+    """Output [group, rows, Dv] of query ``rows``."""
     k, v = x.k.to(ar.compute), x.v.to(ar.compute)
     v_power = v.square().mean(-1)
     out = v.new_zeros(p.group, len(rows), p.head_dim_v)
     power = v.new_zeros(p.group, len(rows))
-    lse = v.new_full((p.group, len(rows)), -torch.inf)
     for at, piece, seen in chunks(p, rows, p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
-        s = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
-        weights, lse[:, at] = _softmax(s)
-        weights = ar(weights)
+        s, _ = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
+        weights = ar(_softmax(s)[0])
         out[:, at] = ar(weights @ v[seen])
-        power[:, at] = weights.square_() @ v_power[seen]
-    return Rows(out, power.sqrt_()), lse
+        power[:, at] = _noisy(weights, s).square_() @ v_power[seen]
+    return Rows(out, power.sqrt_())
 
 
 def backward_queries(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT) -> Rows:
@@ -131,55 +151,68 @@ def backward_queries(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT)
     power = k.new_zeros(p.group, len(rows))
     for at, piece, seen in chunks(p, rows, p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
-        s = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
-        slope = _softcap_slope(s, p)
+        grad = x.grad_out[:, piece].to(ar.compute)
+        s, slope = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
         weights = ar(_softmax(s)[0])
-        dp = ar(x.grad_out[:, piece].to(ar.compute) @ v[seen].T)
+        dp = ar(grad @ v[seen].T)
         delta = (weights * dp).sum(-1, keepdim=True)
-        ds = ar(weights * (dp - delta) * slope)
+        ds = weights * (dp - delta)
+        ds = ar(ds if slope is None else ds * slope)
         dq[:, at] = ar(ar(ds * p.effective_scale) @ k[seen])
-        terms = weights * (dp.abs() + delta.abs()) * slope * p.effective_scale
-        power[:, at] = terms.square() @ k_power[seen]
+        delta_noise = delta.abs() + (weights @ v[seen]).mul_(grad).norm(dim=-1, keepdim=True)
+        terms = _noisy(weights, s) * (dp.abs() + delta_noise) * p.effective_scale
+        power[:, at] = terms.square_() @ k_power[seen]
     return Rows(dq, power.sqrt_())
 
 
-def row_statistics(x: Heads, p: Problem) -> tuple[Tensor, Tensor]:
-    """Log-sum-exp and δ = Σ_d out∘dO, each [group, Sq], of every query row, in fp64.
+class Statistics(NamedTuple):
+    """What a key's gradient needs of the query rows that see it: each [group, Sq], fp64."""
 
-    What a key's gradient needs of the rows that see it. This is the S² part of a sampled backward.
-    """
+    lse: Tensor
+    """Log-sum-exp of a row's scores."""
+    delta: Tensor
+    """δ = Σ_d out∘dO."""
+    delta_noise: Tensor
+    """|δ| + √Σ_d (out∘dO)²: a unit roundoff of it is δ's natural error."""
+
+
+def row_statistics(x: Heads, p: Problem) -> Statistics:
+    """Statistics of every query row: the S² part of a sampled backward oracle."""
     assert x.grad_out is not None
     k, v = x.k.to(EXACT.dtype), x.v.to(EXACT.dtype)
     lse = v.new_empty(p.group, p.seq_q)
-    delta = torch.empty_like(lse)
+    delta, noise = torch.empty_like(lse), torch.empty_like(lse)
     for at, piece, seen in chunks(p, torch.arange(p.seq_q), p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
-        s = _scores(x.q[:, at].to(EXACT.dtype), k[seen], (piece, keys), p, EXACT)
+        s, _ = _scores(x.q[:, at].to(EXACT.dtype), k[seen], (piece, keys), p, EXACT)
         weights, lse[:, at] = _softmax(s)
-        delta[:, at] = (weights @ v[seen]).mul_(x.grad_out[:, at]).sum(-1)
-    return lse, delta
+        terms = (weights @ v[seen]).mul_(x.grad_out[:, at])
+        delta[:, at] = terms.sum(-1)
+        noise[:, at] = delta[:, at].abs() + terms.norm(dim=-1)
+    return Statistics(lse, delta, noise)
 
 
 def backward_keys(
-    x: Heads, keys: Tensor, statistics: tuple[Tensor, Tensor], p: Problem, ar: Arithmetic = EXACT
+    x: Heads, keys: Tensor, statistics: Statistics, p: Problem, ar: Arithmetic = EXACT
 ) -> tuple[Rows, Rows]:
-    """dk [keys, Dqk] and dv [keys, Dv] of key rows ``keys``, given ``row_statistics``."""
+    """dk [keys, Dqk] and dv [keys, Dv] of key rows ``keys``."""
     assert x.grad_out is not None
     k, v = x.k[keys].to(ar.compute), x.v[keys].to(ar.compute)
-    lse, delta = (row.to(ar.compute).unsqueeze(-1) for row in statistics)
+    lse, delta, delta_noise = (row.to(ar.compute).unsqueeze(-1) for row in statistics)
     dk, dv = torch.zeros_like(k), torch.zeros_like(v)
     dk_power, dv_power = k.new_zeros(len(keys)), k.new_zeros(len(keys))
     for at, piece, _ in chunks(p, torch.arange(p.seq_q), len(keys)):
         q, grad = x.q[:, at].to(ar.compute), x.grad_out[:, at].to(ar.compute)
-        s = _scores(q, k, (piece, keys), p, ar)
-        slope = _softcap_slope(s, p)
+        s, slope = _scores(q, k, (piece, keys), p, ar)
         # a row that sees nothing has lse −∞ and scores −∞: its weights are 0, not exp(nan)
-        weights = ar(s.sub_(lse[:, at].clamp(min=torch.finfo(s.dtype).min)).exp_())
+        weights = ar(torch.sub(s, lse[:, at].clamp(min=torch.finfo(s.dtype).min)).exp_())
         dp = ar(grad @ v.T)
-        ds = ar(ar(weights * (dp - delta[:, at]) * slope) * p.effective_scale)
+        ds = weights * (dp - delta[:, at])
+        ds = ar(ar(ds if slope is None else ds * slope) * p.effective_scale)
         dk += ds.flatten(0, 1).T @ q.flatten(0, 1)
         dv += weights.flatten(0, 1).T @ grad.flatten(0, 1)
-        terms = weights * (dp.abs() + delta[:, at].abs()) * slope * p.effective_scale
-        dk_power += (terms.square() * q.square().mean(-1, keepdim=True)).sum((0, 1))
-        dv_power += (weights.square() * grad.square().mean(-1, keepdim=True)).sum((0, 1))
+        noisy = _noisy(weights, s)
+        terms = noisy * (dp.abs() + delta_noise[:, at]) * p.effective_scale
+        dk_power += (terms.square_() * q.square().mean(-1, keepdim=True)).sum((0, 1))
+        dv_power += (noisy.square_() * grad.square().mean(-1, keepdim=True)).sum((0, 1))
     return Rows(ar(dk), dk_power.sqrt_()), Rows(ar(dv), dv_power.sqrt_())

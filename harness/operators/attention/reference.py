@@ -34,6 +34,8 @@ SAMPLE_GROUPS = 8
 """Head groups in a sample, where the work allows."""
 SAMPLE_ROWS = 256
 """Rows in a head group's sample, where the work allows."""
+SAMPLE_ELEMENTS = 1 << 26
+"""Input elements drawn for a sample of several head groups: half a second's worth."""
 
 
 def input_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
@@ -94,7 +96,8 @@ def selection(problem: Problem, seed: int) -> Selection:
     if whole:
         groups, rows = total, max(p.seq_q, p.seq_k)
     else:
-        groups = min(total, SAMPLE_GROUPS)
+        drawn = sum(int(np.prod(s)) for s in input_shapes(p).values()) // total
+        groups = max(1, min(total, SAMPLE_GROUPS, SAMPLE_ELEMENTS // drawn))
         if backward:
             statistics = 2 * visible_pairs(p) * p.group * (p.head_dim_qk + p.head_dim_v)
             groups = max(1, min(groups, int(STATISTICS_FLOPS / max(1, statistics))))
@@ -138,7 +141,7 @@ def _compute(
     def outputs(arithmetic: Arithmetic) -> dict[str, Rows]:
         out = {}
         if problem.direction != "backward":
-            out["out"] = oracle.forward(x, rows, problem, arithmetic)[0]
+            out["out"] = oracle.forward(x, rows, problem, arithmetic)
         if statistics is not None:
             out["dq"] = oracle.backward_queries(x, rows, problem, arithmetic)
             out["dk"], out["dv"] = oracle.backward_keys(x, keys, statistics, problem, arithmetic)
