@@ -45,20 +45,6 @@ _AGGREGATES = {
 }
 _CELL = ["sweep_id", "job_key", "_board"]
 
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
-_CELL = ["sweep_id", "job_key", "_board"]
-
 _SPEEDS = [
     "latency_ms",
     "latency_low_ms",
@@ -66,7 +52,6 @@ _SPEEDS = [
     "tflops",
     "bandwidth_gb_s",
     "peak_share",
-    "peak_memory_mb",
 ]
 
 

@@ -18,15 +18,10 @@ def load(connection: Connection, ids: Sequence[int]) -> list[Record]:
     """The records of these ids of ``result``, in the order given; one that is gone is left out."""
     results = rows_by_id(connection, schema.result, ids)
     found = list(results.values())
-    blobs = dict(
-        connection.execute(
-            select(schema.sample.c.result_id, schema.sample.c.times_ms).where(
-                schema.sample.c.result_id.in_([r["id"] for r in found if r["sample_count"]])
-            )
-        )
-        .tuples()
-        .all()
-    )
+    sample = schema.sample.c
+    sampled = [row["id"] for row in found if row["sample_count"]]
+    times = select(sample.result_id, sample.times_ms).where(sample.result_id.in_(sampled))
+    blobs: dict[int, bytes] = {row[0]: row[1] for row in connection.execute(times)}
     parts = _Parts(connection, found)
     return [parts.record(results[i], blobs.get(i)) for i in ids if i in results]
 
