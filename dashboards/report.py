@@ -23,7 +23,7 @@ def write_report(
 ) -> Path:
     """Write the report of ``frame`` (a row for each record) to ``path`` and return it.
 
-    ``baseline`` is the kernel that speed-ups are over (``tidy.default_baseline`` where None),
+    ``baseline`` is the kernel that speed-ups are over (``tidy.baseline`` chooses where None),
     ``made_from`` names the store, ``command`` is what measures all of it again. The file appears
     whole or not at all. Raises ValueError for a baseline that is not among the kernels.
     """

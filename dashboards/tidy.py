@@ -179,33 +179,46 @@ def panels(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(frame["panel"]))
 
 
-def default_baseline(frame: pd.DataFrame) -> str | None:
-    """``eager`` where it was measured, else the kernel with most ok cells; None if none is ok."""
-    ok = frame.loc[frame["status"] == "ok", "label"]
+def baseline(frame: pd.DataFrame, name: str | None = None) -> str | None:
+    """Label of the baseline: ``name``, as a label or as a kernel (its options with most ok cells).
+
+    Without a name: ``eager`` where it was measured, else the kernel with most ok cells; None if
+    none is ok. Raises ValueError for a name that is not here.
+    """
+    if name is not None and name in set(frame["label"]):
+        return name
+    ok = frame.loc[frame["status"] == "ok"]
+    if name is not None:
+        if name not in set(frame["kernel"]):
+            raise ValueError(f"no kernel named {name!r} here: {', '.join(kernels(frame))}")
+        ours = ok if name in set(ok["kernel"]) else frame
+        return _most(ours.loc[ours["kernel"] == name, "label"])
     if ok.empty:
         return None
-    if (ok == "eager").any():
-        return "eager"
-    counts = ok.value_counts()
+    return "eager" if (ok["label"] == "eager").any() else _most(ok["label"])
+
+
+def _most(labels: pd.Series) -> str:
+    counts = labels.value_counts()
     return str(min(counts[counts == counts.max()].index))
 
 
-def speedups(frame: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def speedups(frame: pd.DataFrame, over: str) -> pd.DataFrame:
     """Every cell but the baseline's with ``speedup``, ``speedup_low``, ``speedup_high``, ``note``.
 
     Above 1 is faster than the baseline. The interval is that of a ratio of two independent
     estimates by MOVER on the log scale (Donner and Zou 2012): exact bounds go in, so an uneven
     interval stays uneven. ``note`` says why a speed-up is missing.
     """
-    pair = frame[frame["label"] == baseline].set_index(_PAIR)
-    out = frame[frame["label"] != baseline].copy()
+    pair = frame[frame["label"] == over].set_index(_PAIR)
+    out = frame[frame["label"] != over].copy()
     found = pair.reindex(pd.MultiIndex.from_frame(out[_PAIR]))
     rows = [_ratio(a, b) for a, b in zip(_estimates(found), _estimates(out), strict=True)]
     out[["speedup", "speedup_low", "speedup_high"]] = pd.DataFrame(
         rows, index=out.index, columns=["a", "b", "c"], dtype=float
     )
     out["note"] = [
-        _note(baseline, status, reason, base)
+        _note(over, status, reason, base)
         for status, reason, base in zip(out["status"], out["reason"], found["status"], strict=True)
     ]
     return out

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboards import theme, tidy
 from dashboards.charts.axes import length_axis, value_axis
 from dashboards.charts.lines import CROSS, legend_entry, panels
-from dashboards.charts.rows import Data, Quantity, part, plain, tooltips
+from dashboards.charts.rows import Data, Quantity, part, plain, tooltips, values_of
 from dashboards.formats import SCIENTIFIC, is_missing, listing
 
 TITLE = "Error against the fp64 oracle"
@@ -62,7 +62,7 @@ def _layers(kernels: Sequence[str], data: Data) -> list[Any]:
     colour, shape = theme.kernel_colour(kernels), theme.kernel_shape(kernels)
     dashed = {"strokeDash": [5, 4], "strokeWidth": 1.5, "color": theme.LIGHT["muted"]}
     there = {row["part"] for row in data.rows}
-    tips = tooltips(ERROR)
+    tips = tooltips(ERROR, data.rows)
     layers = []
     if "rounding" in there:
         lonely = {"color": theme.LIGHT["muted"], "shape": "stroke", "size": 120}
@@ -70,10 +70,12 @@ def _layers(kernels: Sequence[str], data: Data) -> list[Any]:
         layers.append(part("rounding").mark_line(**dashed, point=point).encode(x, y))
     if "value" in there:
         layers.append(part("value").mark_line(strokeWidth=1.5, opacity=0.5).encode(x, y, colour))
-        right = part("value").mark_point(filled=True, size=52, opacity=1)
+        right = values_of(ERROR, "value").mark_point(filled=True, size=52, opacity=1)
         layers.append(right.encode(x, y, colour, shape, tooltip=tips))
     if "wrong" in there:
-        wrong = part("wrong").mark_point(shape=CROSS, size=90, strokeWidth=2.5, opacity=1)
+        wrong = values_of(ERROR, "wrong").mark_point(
+            shape=CROSS, size=90, strokeWidth=2.5, opacity=1
+        )
         layers.append(wrong.encode(x, y, colour, tooltip=tips))
     return layers
 

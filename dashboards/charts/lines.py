@@ -54,7 +54,7 @@ def over_length(
     if not any(row["part"] == "value" for row in data.rows):
         return theme.message(title, "No cell has a result; the failures say why.")
     single = len(data.lengths) == 1
-    layers = _bars(quantity, kernels) if single else _lines(quantity, kernels, data)
+    layers = _bars(quantity, kernels, data) if single else _lines(quantity, kernels, data)
     height = 26 * len(kernels) + 10 if single else data.height
     names = [p for p in tidy.panels(frame) if any(row["panel"] == p for row in data.rows)]
     chart = panels(layers, data.rows, names, height=height)
@@ -117,7 +117,7 @@ def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
         layers = [band.encode(*ends), ends_of.encode(*ends, opacity=faded), *layers]
     point = values.mark_point(filled=True, size=52).add_params(picked)
     shape = theme.kernel_shape(kernels)
-    tips = tooltips(quantity)
+    tips = tooltips(quantity, data.rows)
     layers.append(point.encode(x, y, colour, shape, opacity=faded, tooltip=tips))
     there = {row["part"] for row in data.rows}
     pixel = alt.Y("up:Q", scale=None, axis=None)
@@ -159,16 +159,16 @@ def _key(colour: alt.Color, pixel: alt.Y) -> list[Any]:
     ]
 
 
-def _bars(quantity: Quantity, kernels: Sequence[str]) -> list[Any]:
+def _bars(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     """One length: a bar for each kernel from 0, with its interval; a word where there is none."""
     y = alt.Y("kernel:N", title=None, sort=list(kernels), axis=alt.Axis(labelLimit=150))
     axis = alt.Axis(tickCount=5, format=quantity.form)
     x = alt.X(f"{quantity.column}:Q", title=quantity.name, scale=alt.Scale(zero=True), axis=axis)
-    tips = tooltips(quantity)
+    tips = tooltips(quantity, data.rows)
     values = values_of(quantity)
     bar = values.mark_bar(opacity=0.85, height={"band": 0.6})
     layers = [bar.encode(x, y, theme.kernel_colour(kernels, legend=False), tooltip=tips)]
-    if quantity.low:
+    if quantity.low and any(quantity.low in row for row in data.rows):
         low = alt.X(f"{quantity.low}:Q", title=quantity.name)
         ends = values.mark_rule(strokeWidth=2, color=theme.LIGHT["ink"])
         layers.append(ends.encode(low, alt.X2(f"{quantity.high}:Q"), y))

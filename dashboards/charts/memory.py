@@ -10,7 +10,7 @@ import pandas as pd
 from dashboards import theme, tidy
 from dashboards.charts.lines import over_length
 from dashboards.charts.rows import Quantity
-from dashboards.formats import listing
+from dashboards.formats import count, listing
 
 TITLE = "Peak memory over sequence length"
 MEMORY = Quantity(
@@ -27,7 +27,7 @@ def memory(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any:
         return theme.message(TITLE, "No cell has its peak memory measured.")
     names = list(kernels or tidy.kernels(frame))
     zero = int((frame["peak_memory_mb"].astype(float) == 0).sum())
-    left_out = f" {zero} cells below what can be measured are left out." if zero else ""
+    left_out = f" {count(zero, 'cell')} below what can be measured left out." if zero else ""
     return over_length(
         frame,
         MEMORY,

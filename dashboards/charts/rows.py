@@ -18,7 +18,7 @@ import altair as alt
 import pandas as pd
 
 from dashboards import tidy
-from dashboards.formats import SIGNIFICANT, is_missing
+from dashboards.formats import MISSING, SIGNIFICANT, is_missing
 
 HEIGHT = 250
 """Height of what a panel plots, px."""
@@ -146,21 +146,21 @@ def _share(value: float, scale: list[float], *, log: bool) -> float:
     return math.log(value / min(positive)) / span if span else 0.5
 
 
-def tooltips(quantity: Quantity) -> list[alt.Tooltip]:
-    """Tooltip of a value: which kernel on which problem, the value with its interval, the rest."""
+def tooltips(quantity: Quantity, rows: list[dict[str, Any]]) -> list[alt.Tooltip]:
+    """Tooltip of a value: which kernel on which problem, the value with its interval, the rest.
+
+    What no row knows is left out; ``values_of`` makes the texts.
+    """
     tips = [
         alt.Tooltip("kernel:N", title="Kernel"),
         alt.Tooltip("problem:N", title="Problem"),
         alt.Tooltip(f"{quantity.column}:Q", title=quantity.name, format=quantity.form),
     ]
-    if quantity.low:
+    if quantity.low and any(quantity.low in row for row in rows):
         tips.append(alt.Tooltip("interval:N", title="95 % interval"))
-    for column, (title, form) in quantity.also.items():
-        tips.append(
-            alt.Tooltip(f"{column}:Q", title=title, format=form)
-            if form
-            else alt.Tooltip(f"{column}:N", title=title)
-        )
+    for column, (title, _) in quantity.also.items():
+        if any(column in row for row in rows):
+            tips.append(alt.Tooltip(f"tip_{column}:N", title=title))
     return [*tips, alt.Tooltip("status:N", title="Status")]
 
 
@@ -175,11 +175,15 @@ def part(*names: str) -> Any:
     return alt.Chart().transform_filter(alt.FieldOneOfPredicate(field="part", oneOf=list(names)))
 
 
-def values_of(quantity: Quantity) -> Any:
-    """A layer's chart of the values, with their interval as a text for the tooltip."""
-    base = part("value")
-    if not quantity.low:
-        return base
-    low, high = f"datum['{quantity.low}']", f"datum['{quantity.high}']"
-    ends = f"format({low}, '{quantity.form}') + '–' + format({high}, '{quantity.form}')"
-    return base.transform_calculate(interval=f"isValid({low}) ? {ends} : 'unknown'")
+def values_of(quantity: Quantity, *names: str) -> Any:
+    """``part`` (of the values, or of ``names``) with the texts its tooltip shows."""
+    texts = {}
+    if quantity.low:
+        low, high = f"datum['{quantity.low}']", f"datum['{quantity.high}']"
+        ends = f"format({low}, '{quantity.form}') + '–' + format({high}, '{quantity.form}')"
+        texts["interval"] = f"isValid({low}) ? {ends} : '{MISSING}'"
+    for column, (_, form) in quantity.also.items():
+        value = f"datum['{column}']"
+        text = f"format({value}, '{form}')" if form else value
+        texts[f"tip_{column}"] = f"isValid({value}) ? {text} : '{MISSING}'"
+    return part(*(names or ("value",))).transform_calculate(**texts)

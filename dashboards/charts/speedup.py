@@ -30,9 +30,9 @@ SHORT = {
 def speedup(
     cells: pd.DataFrame, *, baseline: str | None = None, kernels: Sequence[str] | None = None
 ) -> Any:
-    """The chart of ``cells`` over ``baseline`` (``tidy.default_baseline`` where None)."""
+    """The chart of ``cells`` over ``baseline`` (``tidy.baseline`` chooses where None)."""
     frame = tidy.prepare(cells)
-    baseline = baseline or tidy.default_baseline(frame)
+    baseline = tidy.baseline(frame, baseline)
     title = f"Speed-up over {baseline}" if baseline else "Speed-up"
     if baseline is None:
         return theme.message(title, "Nothing measured yet. attnbench run experiment=quickstart")

@@ -44,9 +44,7 @@ def page(
         heading = title or "attnbench report"
         return render(title=heading, lead=EMPTY, sections=[], footer=footer)
     frame = tidy.prepare(cells_of(records))
-    if baseline is not None and baseline not in set(frame["label"]):
-        raise ValueError(f"no kernel named {baseline!r} here: {', '.join(tidy.kernels(frame))}")
-    baseline = baseline or tidy.default_baseline(frame)
+    baseline = tidy.baseline(frame, baseline)
     return render(
         title=title or headline.title(records),
         lead=headline.lead(records, frame),
@@ -98,8 +96,8 @@ def drawable(frame: pd.DataFrame, baseline: str | None) -> tuple[pd.DataFrame, s
     kept, first = ranked[:MAX_KERNELS], panels[:MAX_PANELS]
     note = (
         f"Charts draw {len(kept)} of {count(len(kernels), 'kernel')} (those with most results) and "
-        f"{len(first)} of {count(len(panels), 'panel')}; the tables have all. Choose fewer with "
-        "attnbench report --kernel … --dtype …"
+        f"{len(first)} of {count(len(panels), 'panel')}; the tables have all. "
+        "A report on one sweep has fewer: attnbench report --sweep ID"
     )
     return frame[frame["label"].isin(kept) & frame["panel"].isin(first)], note
 
