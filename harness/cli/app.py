@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import harness
+from harness.cli.guard import guarded
 
 app = typer.Typer(
     name="attnbench",
@@ -96,6 +97,7 @@ def _root(
 
 
 @app.command()
+@guarded
 def run(
     overrides: Overrides = None,
     multirun: Multirun = False,
@@ -119,6 +121,7 @@ def run(
 
 
 @app.command()
+@guarded
 def plan(
     overrides: Overrides = None,
     multirun: Multirun = False,
@@ -137,6 +140,7 @@ def plan(
 
 
 @app.command()
+@guarded
 def results(
     kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
     dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
@@ -167,6 +171,7 @@ def results(
 
 
 @app.command()
+@guarded
 def report(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")] = (
         Path("results/report.html")
@@ -184,6 +189,7 @@ def report(
 
 
 @app.command(name="list")
+@guarded
 def list_(
     what: Annotated[Listable, typer.Argument(help="What to list.")],
     kernels: KernelDirs = None,
@@ -196,6 +202,7 @@ def list_(
 
 
 @app.command()
+@guarded
 def doctor(kernels: KernelDirs = None, store: StoreUrl = None) -> int:
     """Say what this machine has: devices, which kernels are usable and why not, the store."""
     from harness.cli.doctor import doctor_command
@@ -208,6 +215,7 @@ app.add_typer(store_app, name="store")
 
 
 @store_app.command(name="upgrade")
+@guarded
 def store_upgrade(url: Annotated[str | None, typer.Argument(metavar="[URL]")] = None) -> int:
     """Bring a database made by an older attnbench to this one's schema."""
     from harness.cli.store import upgrade_command
@@ -216,6 +224,7 @@ def store_upgrade(url: Annotated[str | None, typer.Argument(metavar="[URL]")] = 
 
 
 @store_app.command(name="import")
+@guarded
 def store_import(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Records, JSON lines.")],
     store: StoreUrl = None,

@@ -85,7 +85,7 @@ class ClusterHandle:
         """Every distinct GPU of the cluster."""
         from harness.config.catalog import gpus
 
-        return self.connect(address).gpus(list(gpus().values()))
+        return self.connect(address).gpus(gpus())
 
     def close(self) -> None:
         """Leave the cluster, if it was connected to."""
@@ -103,4 +103,4 @@ def open_dispatcher(planned: Planned, handle: ClusterHandle) -> Dispatcher:
     from harness.dispatch.ray_dispatcher import RayDispatcher
 
     cluster = handle.connect(planned.cluster.address)
-    return RayDispatcher(cluster, list(gpus().values()), planned.cluster.retries)
+    return RayDispatcher(cluster, gpus(), planned.cluster.retries)

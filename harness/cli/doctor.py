@@ -15,6 +15,7 @@ import harness
 from harness.cli.common import store_url, user_kernel_dirs
 from harness.errors import AttnbenchError
 from harness.model import Gpu, Kernel
+from harness.model.gpu import CPU
 
 GOOD, BAD = "[green]yes[/green]", "[yellow]no[/yellow]"
 
@@ -50,34 +51,37 @@ def _machine(console: Console) -> None:
 
 
 def _devices(console: Console) -> list[Gpu]:
-    from harness.plan.hardware import local_devices, local_gpus
+    from harness.config.catalog import gpus as known_gpus
+    from harness.plan.hardware import boards, cpu_model, local_gpus, usable_cores
 
-    gpus = local_gpus()
-    console.print()
-    for device in local_devices():
+    known_here = known_gpus()
+    console.print(f"{'CPU':14} {escape(cpu_model())}, {usable_cores()} cores", highlight=False)
+    for board in boards():
         console.print(
-            f"GPU {device.index}: {escape(device.name)}, {device.memory_gib:.0f} GiB, "
-            f"compute capability {device.compute_capability}, {device.uuid}",
+            f"{f'GPU {board.index}':14} {escape(board.name)}, {board.memory_gib:.0f} GiB, "
+            f"compute capability {board.compute_capability}, {board.uuid}",
             highlight=False,
         )
+    gpus = [*local_gpus(known_here), known_here[CPU]]
     for gpu in gpus:
-        known = "" if gpu.peak_tflops else " (no datasheet figures: no % of peak)"
-        console.print(f"target gpu={escape(gpu.name)}{known}", highlight=False)
+        known = "" if gpu.peak_tflops else "  (no datasheet figures: no % of peak)"
+        console.print(f"{'target':14} gpu={escape(gpu.name)}{known}", highlight=False)
     return gpus
 
 
 def _kernels(folders: list[Path], devices: list[Gpu], console: Console) -> int:
     """A line a kernel; how many are usable here."""
-    from harness.config.catalog import Broken, kernels
+    from harness.config.catalog import kernels
+
+    found = kernels(folders)
 
     table = Table(box=None, pad_edge=False)
     for column in ("kernel", "operator", "usable", "why not"):
         table.add_column(column, overflow="fold")
     usable = 0
-    for name, kernel in sorted(kernels(folders).items()):
-        if isinstance(kernel, Broken):
-            table.add_row(escape(name), "", BAD, escape(kernel.reason))
-            continue
+    for name, error in found.errors.items():
+        table.add_row(escape(name), "", BAD, escape(error))
+    for name, kernel in sorted(found.items()):
         reason = _why_not(kernel, devices)
         usable += reason is None
         table.add_row(escape(name), kernel.operator, BAD if reason else GOOD, escape(reason or ""))

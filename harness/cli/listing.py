@@ -48,22 +48,11 @@ def _text(value: Any) -> str:
 
 
 def _kernels(folders: list[Path]) -> list[dict[str, Any]]:
-    from harness.config.catalog import Broken, kernels
+    from harness.config.catalog import kernels
 
+    found = kernels(folders)
     rows = []
-    for name, kernel in sorted(kernels(folders).items()):
-        if isinstance(kernel, Broken):
-            rows.append(
-                {
-                    "kernel": name,
-                    "operator": "",
-                    "cpu": "",
-                    "cuda": "",
-                    "needs": "",
-                    "description": f"BROKEN: {kernel.reason}",
-                }
-            )
-            continue
+    for name, kernel in sorted(found.items()):
         limits = dict(kernel.limits)
         rows.append(
             {
@@ -75,6 +64,9 @@ def _kernels(folders: list[Path]) -> list[dict[str, Any]]:
                 "description": kernel.description,
             }
         )
+    for name, error in found.errors.items():
+        row = dict.fromkeys(("kernel", "operator", "cpu", "cuda", "needs", "description"), "")
+        rows.append({**row, "kernel": name, "description": f"BROKEN: {error}"})
     return rows
 
 
@@ -102,16 +94,33 @@ def _gpus() -> list[dict[str, Any]]:
 def _workloads() -> list[dict[str, Any]]:
     from harness.config.catalog import workloads
 
-    return [
-        {"workload": name, "shape": entry.shape, "description": entry.description}
-        for name, entry in sorted(workloads().items())
-    ]
+    found = workloads()
+    rows = []
+    for name, conf in found.items():
+        heads_kv = conf.get("heads_kv") or conf.get("heads_q")
+        rows.append(
+            {
+                "workload": name,
+                "operator": conf.get("operator", "attention"),
+                "heads": f"{conf.get('heads_q')}/{heads_kv}",
+                "head_dim": conf.get("head_dim"),
+                "causal": "yes" if conf.get("causal") else "no",
+                "description": found.descriptions[name],
+                "source": conf.get("source", ""),
+            }
+        )
+    return rows
 
 
 def _experiments() -> list[dict[str, Any]]:
     from harness.config.catalog import experiments
 
+    found = experiments()
     return [
-        {"experiment": name, "axes": entry.axes, "description": entry.description}
-        for name, entry in sorted(experiments().items())
+        {
+            "experiment": name,
+            "axes": list(conf.get("axes") or {}),
+            "description": found.descriptions[name],
+        }
+        for name, conf in found.items()
     ]

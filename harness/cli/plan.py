@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.cli.common import plan_with_cluster, split_resume, user_kernel_dirs
-from harness.plan import Planned, plan_to_dict
+from harness.plan import Planned
 
 REASONS_SHOWN = 12
 
@@ -23,7 +23,7 @@ def plan_command(given: list[str], multirun: bool, kernels: list[Path], format: 
     overrides, _ = split_resume(given)
     with plan_with_cluster(overrides, multirun, folders) as (planned, _):
         if format == "json":
-            json.dump(plan_to_dict(planned), sys.stdout)
+            json.dump(planned.to_dict(), sys.stdout)
             sys.stdout.write("\n")
         elif format == "requests":
             _write_requests(planned)

@@ -7,13 +7,14 @@ address is always given; an infeasible placement hangs without a word, so nodes 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import DispatchError
-from harness.model import CPU, Gpu
-from harness.plan.hardware import match_gpu
+from harness.model import Gpu
+from harness.model.gpu import CPU
+from harness.plan.hardware import identify
 
 DESCRIBE_TIMEOUT_S = 60.0
 
@@ -69,7 +70,7 @@ class RayCluster:
         options = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": where}
         return self._ray.remote(Worker).options(**options).remote()
 
-    def boards(self, known: Sequence[Gpu], *, with_cpus: bool) -> list[Board]:
+    def boards(self, known: Mapping[str, Gpu], *, with_cpus: bool) -> list[Board]:
         """An actor on every GPU of the cluster, and with ``with_cpus`` one on every node's CPU.
 
         ``known`` are the models that a device can be recognised as. Raises DispatchError if a node
@@ -84,8 +85,7 @@ class RayCluster:
         boards = []
         for node, actor in found:
             device = self._describe(node, actor)
-            cpu = next((gpu for gpu in known if gpu.name == CPU), Gpu(CPU, kind="cpu"))
-            gpu = match_gpu(device, known) if device is not None else cpu
+            gpu = identify(device, known) if device is not None else known[CPU]
             what = f"GPU {device.index}" if device is not None else "CPU"
             name = f"{node['NodeManagerHostname']} {what}"
             boards.append(Board(name, gpu, actor, node["NodeID"]))
@@ -122,14 +122,14 @@ class RayCluster:
         """End a board's actor; its children die with it."""
         self._ray.kill(board.actor)
 
-    def gpus(self, known: Sequence[Gpu]) -> list[Gpu]:
+    def gpus(self, known: Mapping[str, Gpu]) -> list[Gpu]:
         """Every distinct GPU of the cluster (its CPUs only where it has no GPU)."""
         boards = self.boards(known, with_cpus=False)
         for board in boards:
             self.release(board)
         distinct = {board.gpu.name: board.gpu for board in boards}
         if not distinct:
-            distinct = {gpu.name: gpu for gpu in known if gpu.name == CPU}
+            distinct = {CPU: known[CPU]}
         return list(distinct.values())
 
     def close(self) -> None:

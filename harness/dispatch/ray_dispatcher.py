@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.dispatch.base import Event, Finished, Started
 from harness.dispatch.ray_cluster import Board, RayCluster
 from harness.errors import DispatchError, MeasureError
 from harness.measure.request import Request
-from harness.model import CPU, Gpu, Status, utc_now
+from harness.model import Gpu, Status, utc_now
+from harness.model.gpu import CPU
 
 POLL_S = 0.2
 """How often ``stop`` is looked at."""
@@ -34,7 +35,7 @@ class _Lane:
 class RayDispatcher:
     """See Dispatcher. Survives the loss of any actor or node but the driver's own."""
 
-    def __init__(self, cluster: RayCluster, known: Sequence[Gpu], retries: int) -> None:
+    def __init__(self, cluster: RayCluster, known: Mapping[str, Gpu], retries: int) -> None:
         self._cluster = cluster
         self._known = known
         self._retries = retries
@@ -60,7 +61,7 @@ class RayDispatcher:
     def _open_lanes(self, requests: Sequence[Request]) -> None:
         wanted = {request.job.gpu.name: request.job.gpu for request in requests}
         boards = self._cluster.boards(
-            [*wanted.values(), *self._known], with_cpus=any(g.kind == CPU for g in wanted.values())
+            {**self._known, **wanted}, with_cpus=any(g.kind == CPU for g in wanted.values())
         )
         for board in boards:
             gpu = wanted.get(board.gpu.name)
@@ -143,8 +144,17 @@ class RayDispatcher:
         """See Dispatcher."""
         self._stopped = True
 
-    def close(self) -> None:
-        """End the actors and leave Ray."""
+    def boards(self) -> list[Board]:
+        """The devices it has in use."""
+        return [lane.board for lane in self._lanes]
+
+    def release(self) -> None:
+        """End its actors; the connection to Ray stays."""
         for lane in self._lanes:
             self._cluster.release(lane.board)
+        self._lanes.clear()
+
+    def close(self) -> None:
+        """End its actors and leave Ray."""
+        self.release()
         self._cluster.close()

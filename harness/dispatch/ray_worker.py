@@ -11,7 +11,7 @@ from harness.errors import DispatchError
 from harness.measure.request import Request
 from harness.measure.supervisor import Supervisor
 from harness.model import Gpu, Record
-from harness.plan.hardware import LocalDevice, local_devices
+from harness.plan.hardware import Board, boards
 
 
 def versions() -> dict[str, str]:
@@ -29,15 +29,15 @@ class Worker:
     def __init__(self) -> None:
         self._supervisor: Supervisor | None = None
 
-    def describe(self) -> tuple[dict[str, str], LocalDevice | None]:
+    def describe(self) -> tuple[dict[str, str], Board | None]:
         """Its versions, and the GPU that Ray gave it (None: it is a CPU's worker)."""
         given = [str(index) for index in ray.get_gpu_ids()]
         if not given:
             return versions(), None
-        for device in local_devices():
-            if given[0] in (str(device.index), device.uuid):
-                return versions(), device
-        raise DispatchError(f"Ray gave this worker GPU {given[0]}, which NVML doesn't list")
+        # Ray has narrowed CUDA_VISIBLE_DEVICES to the one GPU that it gave.
+        for board in boards():
+            return versions(), board
+        raise DispatchError(f"Ray gave this worker GPU {given[0]}, which NVML doesn't show")
 
     def open(self, gpu: Gpu) -> None:
         """Become the worker of ``gpu``."""

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-# Loaded here, so that every fork has them already.
+# Loaded here, so that every fork has them already. torch.nn.attention.bias is what SDPA kernels
+# import, and takes a second.
+import torch.nn.attention.bias
+
 from harness.measure.device import open_device
 from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment

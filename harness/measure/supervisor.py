@@ -8,6 +8,7 @@ child is replaced and the next request goes on. The oracle's numbers stay on thi
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import tempfile
 from collections import OrderedDict
@@ -28,9 +29,16 @@ LOG_BYTES = 16_384
 ORACLES_KEPT = 4
 """Kernels of one problem are neighbours, so few are needed at a time."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+COMPILE_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 HELLO_TIMEOUT_S = 120.0
 ORACLE_TIMEOUT_S = 600.0
 """An oracle is bounded by its own budget; this only ends a machine that makes no headway."""
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept on this machine (XDG base directories)."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "attnbench"
 
 
 class Supervisor:
@@ -45,6 +53,9 @@ class Supervisor:
         self._env = dict.fromkeys(
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count
         )
+        # Compiled kernels live across launches, and where a user has put them if they have.
+        for name, folder in COMPILE_CACHES.items():
+            self._env[name] = os.environ.get(name) or str(cache_folder() / folder)
         if visible_device is not None:
             self._env["CUDA_VISIBLE_DEVICES"] = visible_device
         self._server: ForkServer | None = None

@@ -17,6 +17,10 @@ from typing import Any
 
 import torch
 
+STEERING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_")
+"""A new environment variable with one of these prefixes can change a neighbour's speed; others are
+what libraries set when they are imported, and are let be."""
+
 
 def snapshot() -> dict[str, Any]:
     """The global state that a kernel's call must not change, by name."""
@@ -57,8 +61,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if new == old:
             continue
         if name == "environment variables":
-            keys = {k for k, _ in set(old) ^ set(new)}
-            changed.append(f"environment variables: {', '.join(sorted(keys))}")
+            keys = _changed_variables(dict(old), dict(new))
+            if keys:
+                changed.append(f"environment variables: {', '.join(keys)}")
         elif isinstance(old, int | float | str | bool | torch.dtype):
             changed.append(f"{name}: {old} → {new}")
         elif name == "threads":
@@ -66,3 +71,9 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         else:
             changed.append(f"{name} was replaced")
     return changed
+
+
+def _changed_variables(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    changed = {key for key, value in old.items() if new.get(key) != value}
+    added = {key for key in new.keys() - old.keys() if key.startswith(STEERING)}
+    return sorted(changed | added)

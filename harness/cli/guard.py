@@ -1,0 +1,57 @@
+"""How every command ends: with a documented exit code, and for bad input without a traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec
+
+import typer
+
+from harness.errors import AttnbenchError
+
+P = ParamSpec("P")
+
+FAILED = 2
+INTERRUPTED = 130
+
+
+def guarded(body: Callable[P, int]) -> Callable[P, NoReturn]:
+    """A command that ends with the exit code ``body`` returns, or with that of its exception.
+
+    An AttnbenchError is a line on standard error; any other exception is a bug of ours and keeps
+    its traceback. Both end with 2, so that a failure of the tool is never read as a verdict.
+    """
+
+    @functools.wraps(body)
+    def command(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
+        raise typer.Exit(_code(lambda: body(*args, **kwargs)))
+
+    return command
+
+
+def _code(call: Callable[[], int]) -> int:
+    try:
+        return call()
+    except AttnbenchError as error:
+        print(f"attnbench: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("attnbench: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `attnbench results | head`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: it is printed, and fails
+        traceback.print_exception(error)
+        print(
+            f"attnbench: unexpected {type(error).__name__}, a bug in attnbench: please report it "
+            "with the lines above",
+            file=sys.stderr,
+        )
+        return FAILED
