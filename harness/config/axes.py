@@ -52,6 +52,8 @@ class Axis:
 def check(composer: Composer, override: Override, *, sweeps: bool) -> None:
     """Refuse what can never be composed. Raises ConfigError."""
     key = override.key_or_group
+    if not key:
+        raise ConfigError(f"can't read the override {override.input_line!r}: it names no key")
     if override.is_hydra_override() or key == "hydra":
         raise ConfigError(
             f"{override.input_line}: attnbench uses Hydra's grammar and composition only; "

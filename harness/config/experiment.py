@@ -46,6 +46,8 @@ def expand(
 ) -> tuple[Experiment, ...]:
     """The experiments that a command asks for. Raises ConfigError."""
     parsed = composer.parse(overrides)
+    if multirun:  # as Hydra's sweeper: the last of one key counts, in the place of the first
+        parsed = list({override.get_key_element(): override for override in parsed}.values())
     for override in parsed:
         check(composer, override, sweeps=multirun)
     given = [axis_of(composer, o) if o.is_sweep_override() else o for o in parsed]

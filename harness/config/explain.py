@@ -65,38 +65,35 @@ def unknown_option(group: str, option: object, known: Iterable[str]) -> ConfigEr
     return ConfigError(f"there is no {group} {str(option)!r}. {did_you_mean(str(option), known)}")
 
 
-def unknown_key(key: str, cfg: Any, names: Iterable[str] = ()) -> ConfigError:
-    """``workload.seqlen``: name the first part that isn't there, and what is; ``names`` too."""
-    known, node, parts = list(names), cfg, key.split(".")
-    prefix: list[str] = []
+def unknown_key(key: str, cfg: Any) -> ConfigError:
+    """``workload.seqlen``: name the first part that isn't there, and what is."""
+    node, parts = cfg, key.split(".")
+    there: list[str] = []
     for part in parts:
         inner = child(node, part)
         if inner is None:
             break
-        prefix.append(part)
+        there.append(part)
         node = inner
-    if isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-        known += [str(k) for k in node]
-    rest = parts[len(prefix)] if len(prefix) < len(parts) else parts[-1]
-    if not prefix and "." not in key:
-        hint = did_you_mean(key, known)
-    else:
-        path = ".".join(prefix)
-        hint = did_you_mean(rest, known)
-        if path:
-            hint = hint.replace("There are:", f"{path} has:").replace(
-                "There are none.", f"{path} holds no keys."
-            )
-            hint = re.sub(
-                r"^Did you mean (.*)\?$",
-                lambda m: (
-                    "Did you mean "
-                    + " or ".join(f"{path}.{name}" for name in m[1].split(" or "))
-                    + "?"
-                ),
-                hint,
-            )
-    return ConfigError(f"there is no group or key {key!r}. {hint}")
+    prefix = "".join(f"{part}." for part in there)
+    if not isinstance(node, DictConfig):
+        return ConfigError(f"there is no key {key!r}: {prefix[:-1]} is one value, not a mapping")
+    known = [] if node._is_none() or node._is_missing() else [f"{prefix}{k!s}" for k in node]
+    told = f"there is no key {key!r}." if there else f"there is no group or key {key!r}."
+    if there and node._metadata.object_type in (dict, None):  # keys of one's own are welcome there
+        told += f" To add it, write +{key}=…"
+        return ConfigError(f"{told} {did_you_mean(key, known)}" if known else told)
+    return ConfigError(f"{told} {did_you_mean(prefix + parts[len(there)], known)}")
+
+
+def unresolved(key: str, error: Exception) -> ConfigError:
+    """An interpolation that leads nowhere."""
+    missing = re.search(r"Environment variable '(\w+)' not found", str(error))
+    if missing:
+        return ConfigError(
+            f"{key} needs the environment variable {missing[1]}; set it, or write {key}=…"
+        )
+    return ConfigError(f"can't resolve {key}: {_first_line(str(error))}")
 
 
 def not_applicable(override: Override, cfg: DictConfig, error: Exception) -> ConfigError:
@@ -104,11 +101,11 @@ def not_applicable(override: Override, cfg: DictConfig, error: Exception) -> Con
     key = override.key_or_group
     found, node = _find(cfg, key)
     if not found and not (override.is_add() or override.is_force_add()):
-        return unknown_key(key, cfg, _group_like(key, cfg))
+        return unknown_key(key, cfg)
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ValidationError):
         cause = cause.__cause__
-    if cause is not None and node is not None:
+    if cause is not None and node is not None and not isinstance(override.value(), dict):
         return ConfigError(f"{key}={_shown(override)} must be {expected(node)}")
     if override.is_add() and found:
         return ConfigError(
@@ -149,10 +146,6 @@ def _find(cfg: DictConfig, key: str) -> tuple[bool, Node | None]:
     for part in key.split("."):
         node = child(node, part)
     return node is not None, node
-
-
-def _group_like(key: str, cfg: DictConfig) -> list[str]:
-    return [str(k) for k in cfg] if "." not in key else []
 
 
 def _shown(override: Override) -> str:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.default_element import ConfigDefault, InputDefault
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from harness.config.axes import Axis, related
+from harness.config.explain import child
 from harness.config.loader import Composed, Composer
 
 _NAME = re.compile(r"[\w.-]+")
@@ -99,6 +101,20 @@ def composed_plainly(composer: Composer, composed: Composed, axes: Sequence[Axis
             _, defaults, _ = composer.raw(default.config_path)
             if any(_by_interpolation(d) for d in defaults):
                 return f"{default.config_path} chooses its defaults by interpolation"
+    return ""
+
+
+def through_reference(composed: Composed, entries: Sequence[Axis | Override]) -> str:
+    """Which key is set through an interpolation, and so somewhere else; "" where none is."""
+    for entry in entries:
+        if isinstance(entry, Axis) and entry.is_group:
+            continue
+        key = entry.key if isinstance(entry, Axis) else entry.key_or_group
+        node: Any = composed.cfg
+        for part in key.split(".")[:-1]:
+            node = child(node, part)
+            if node is not None and node._is_interpolation():
+                return f"{key} leads through an interpolation"
     return ""
 
 

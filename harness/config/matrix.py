@@ -136,7 +136,9 @@ class Matrix:
                 combo = (*self._first[:index], value, *self._first[index + 1 :])
                 stems[index].append(self.composer.compose(self._given(combo, values=False)))
         for stem in [self.base, *(stem for row in stems.values() for stem in row[1:])]:
-            self.why_real = independence.composed_plainly(self.composer, stem, self.axes)
+            self.why_real = independence.composed_plainly(
+                self.composer, stem, self.axes
+            ) or independence.through_reference(stem, self.entries)
             if self.why_real:
                 return
         self._patches = tuple(self._patch(i, axis, stems) for i, axis in enumerate(self.axes))

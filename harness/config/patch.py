@@ -79,8 +79,7 @@ def _plain(node: Any) -> Any:
         try:
             return node._dereference_node()._value()
         except OmegaConfBaseException as error:
-            told = str(error).splitlines()[0]
-            raise ConfigError(f"can't resolve {node._get_full_key(None)}: {told}") from None
+            raise explain.unresolved(node._get_full_key(None), error) from None
     return value
 
 
@@ -114,7 +113,7 @@ def resolved(cfg: DictConfig, name: str) -> Any:
         value = cfg[name]
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     except OmegaConfBaseException as error:
-        raise ConfigError(f"can't resolve {name}: {str(error).splitlines()[0]}") from None
+        raise explain.unresolved(name, error) from None
 
 
 def write(root: dict[str, Any], where: Sequence[str], value: Any) -> None:

@@ -7,10 +7,10 @@ combination of the axes that they depend on, and a cell only joins them.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from harness.config.catalog import RESOLVED_LATER
 from harness.config.experiment import Experiment
@@ -55,7 +55,7 @@ class Collector:
             for path in (folder / "conf" / "kernel").glob("*.yaml")
         }
         self._groups = set(composer.groups())
-        self._seen: dict[tuple[str, str, str, str], Timing] = {}
+        self._seen: dict[tuple[str, str, str, str], tuple[Timing, Gpu]] = {}
         self._jobs: list[Job] = []
         self._skips: list[Skip] = []
         self._excluded = 0
@@ -93,10 +93,9 @@ class Collector:
                 problem, workload = problems(combo)
                 identity = (kernel.id, problem.key, gpu.name, timing.mode)
                 if identity in self._seen:
-                    if self._seen[identity] != timing:
-                        raise _two_protocols(self._seen[identity], timing, matrix, combo)
+                    _same_protocol(self._seen[identity], (timing, gpu), matrix, combo)
                     continue
-                self._seen[identity] = timing
+                self._seen[identity] = (timing, gpu)
                 job = Job(kernel, problem, gpu, timing, workload, experiment)
                 reason = kernel.refusal(problem, gpu) or (_absent(kernel) if here else None)
                 if reason:
@@ -115,11 +114,7 @@ class Collector:
     def _kernel(self, matrix: Matrix, combo: Combo) -> Kernel:
         conf = matrix.section("kernel", combo)
         option = matrix.chosen("kernel")(combo)
-        if conf["name"] != option:
-            raise ConfigError(
-                f"conf/kernel/{option}.yaml says name: {conf['name']}; a kernel is named after its "
-                "yaml (name: " + option + ")"
-            )
+        _named_after_its_yaml("kernel", option, conf)
         folder = self._folders.get(option)
         if folder is None or not (folder / str(conf["file"])).exists():
             # a yaml of another folder may give new options to one of attnbench's own files
@@ -131,10 +126,7 @@ class Collector:
     def _gpus(self, matrix: Matrix, combo: Combo) -> tuple[Gpu, ...]:
         conf = matrix.section("gpu", combo)
         option = matrix.chosen("gpu")(combo)
-        if conf["name"] != option:
-            raise ConfigError(
-                f"conf/gpu/{option}.yaml says name: {conf['name']}; a GPU is named after its yaml"
-            )
+        _named_after_its_yaml("gpu", option, conf)
         gpu = gpu_of(conf)
         if gpu.name not in RESOLVED_LATER and gpu.kind not in ("cpu", "cuda", "rocm"):
             raise ConfigError(f"gpu {gpu.name}: kind={gpu.kind!r} is not cpu, cuda or rocm")
@@ -159,13 +151,31 @@ def _problem(matrix: Matrix, combo: Combo) -> tuple[Problem, str]:
     return problem, str(workload["name"])
 
 
-def _two_protocols(a: Timing, b: Timing, matrix: Matrix, combo: Combo) -> ConfigError:
-    before, after = a.to_dict(), b.to_dict()
-    differ = ", ".join(
-        f"timing.{k}: {before[k]} and {after[k]}" for k in before if before[k] != after[k]
-    )
-    return ConfigError(
-        f"one job can't be measured in two ways in one sweep ({differ}; "
+def _named_after_its_yaml(group: str, option: str, conf: Mapping[str, Any]) -> None:
+    """The name is the identity under which results are found again."""
+    if not option:
+        raise ConfigError(f"no {group} is chosen: write {group}=…")
+    if conf["name"] != option:
+        raise ConfigError(
+            f"{group}.name is {conf['name']!r} in conf/{group}/{option}.yaml: "
+            f"the name must be that of the yaml, {option!r}"
+        )
+
+
+def _same_protocol(
+    first: tuple[Timing, Gpu], second: tuple[Timing, Gpu], matrix: Matrix, combo: Combo
+) -> None:
+    """Cells of one identity must be measured alike: the store couldn't tell them apart."""
+    if first == second:
+        return
+    differ = [
+        f"{name}.{key}: {before} and {after}"
+        for name, a, b in (("timing", first[0], second[0]), ("gpu", first[1], second[1]))
+        for (key, before), after in zip(a.to_dict().items(), b.to_dict().values(), strict=True)
+        if before != after
+    ]
+    raise ConfigError(
+        f"one job can't be measured in two ways in one sweep ({', '.join(differ)}; "
         f"in {' '.join(matrix.overrides(combo))}): run two sweeps"
     )
 
