@@ -101,8 +101,7 @@ def _final_attempts(frame: pd.DataFrame) -> pd.DataFrame:
     ranked = frame.assign(_severity=severity, _ok=severity == 0)
     ranked = ranked.sort_values(["_ok", "attempt"], kind="stable")
     last = ~ranked.duplicated(["sweep_id", "job_key", "launch"], keep="last")
-    # Back in order of arrival, launches ascending within their cell.
-    return ranked[last].sort_index(kind="stable").sort_values("launch", kind="stable")
+    return ranked[last].sort_index(kind="stable")  # back in the order of arrival
 
 
 def _representatives(final: pd.DataFrame) -> pd.DataFrame:

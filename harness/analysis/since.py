@@ -11,7 +11,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_since(text: str, now: datetime | None = None) -> str:
-    """The moment that ``text`` names, as records write theirs: ISO 8601 UTC with microseconds.
+    """The moment that ``text`` names, UTC, as the text to which records' times compare.
+
+    That is ISO 8601 without the zone, and without a fraction of zero: so it sorts before all the
+    ways to write the moment, whether or not they have a fraction.
 
     ``7d``, ``12h``, ``30m`` and ``2w`` count back from ``now``; else an ISO date or time, in UTC
     unless it says otherwise.
@@ -27,7 +30,7 @@ def parse_since(text: str, now: datetime | None = None) -> str:
             moment = datetime.fromisoformat(text.strip())
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC).isoformat(timespec="microseconds")
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
     except (ValueError, OverflowError):
         raise ConfigError(
             f"since={text!r} is neither an age (30m, 12h, 7d, 2w) nor an ISO date or time "
