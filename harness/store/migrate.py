@@ -88,8 +88,8 @@ def check(connection: Connection, url: URL) -> None:
     )
 
 
-def upgrade(url: str) -> tuple[str, str]:
-    """Bring a store's schema up to date, in one transaction; returns (revision before, after).
+def upgrade(url: str) -> str:
+    """Bring a store's schema up to date, in one transaction; returns what was done, in words.
 
     An up-to-date store is left as it is. Other processes may have the store open: they wait.
 
@@ -106,9 +106,9 @@ def upgrade(url: str) -> tuple[str, str]:
                 before = revision_of(connection, parsed)
                 if before is None or before == HEAD or _newer(before):
                     check(connection, parsed)
-                    return HEAD, HEAD
+                    return f"{safe_text(parsed)} has schema {HEAD}, the newest: nothing to do"
                 build(connection)
-                return before, HEAD
+                return f"{safe_text(parsed)}: schema {before} upgraded to {HEAD}"
         finally:
             engine.dispose()
 

@@ -62,6 +62,13 @@ def test_one_launch_has_the_interval_within_it(store: Store) -> None:
     assert (found["latency_low_ms"], found["latency_high_ms"]) == one.interval_ms
 
 
+def test_the_interval_holds_the_latency_of_bimodal_launches(store: Store) -> None:
+    found = cell(store, *(run(n, 1.0 if n < 9 else 1.1) for n in range(17)))
+    assert found["latency_ms"] == 1.0, "the geometric mean's own interval starts at 1.02"
+    assert found["latency_low_ms"] == 1.0
+    assert found["latency_high_ms"] < 1.1
+
+
 def test_the_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     random = np.random.default_rng(0)
     trials, launches = 2000, 4

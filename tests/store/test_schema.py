@@ -90,7 +90,7 @@ def test_upgrade_leaves_a_current_store_alone_and_refuses_what_is_none(
     closed: Path, tmp_path: Path
 ) -> None:
     before = closed.read_bytes()
-    assert upgrade(str(closed)) == (schema.HEAD, schema.HEAD)
+    assert "nothing to do" in upgrade(str(closed))
     assert closed.read_bytes() == before
     with pytest.raises(StoreError, match="no store at"):
         upgrade(str(tmp_path / "none.db"))
@@ -129,7 +129,7 @@ def test_upgrade_runs_the_migrations_that_are_missing(
     assert closed.read_bytes() == before, "a migration that fails leaves the schema it found"
 
     script.write_text(working)
-    assert upgrade(str(closed)) == ("0001", "0002")
+    assert upgrade(str(closed)).endswith("schema 0001 upgraded to 0002")
     raw = sqlite3.connect(closed)
     columns = [row[1] for row in raw.execute("PRAGMA table_info(sweep)")]
     assert {"note", "node"} <= set(columns)

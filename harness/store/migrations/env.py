@@ -1,4 +1,7 @@
-"""What Alembic runs: the migrations, in the transaction of the connection it is handed."""
+"""What Alembic runs: the migrations, in the transaction of the connection it is handed.
+
+That transaction is the caller's: one that fails leaves the schema it found, on SQLite too.
+"""
 
 from alembic import context
 
@@ -9,7 +12,6 @@ context.configure(
     connection=connection,
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    transactional_ddl=True,  # SQLite too: a migration that fails leaves the schema it found
     render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by rebuilding it
 )
 with context.begin_transaction():
