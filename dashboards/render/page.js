@@ -33,6 +33,10 @@
     if (!spec.spec) { spec.width = panel; return spec; }
     spec.columns = columns;
     spec.spec.width = panel;
+    // A long heading takes several lines, and is cut off only where one of them is too long.
+    const header = spec.facet.header = { ...spec.facet.header, labelLimit: panel + 20 };
+    const longest = Math.max(...spec.facet.sort.map((name) => name.length));
+    if (longest * 7.6 > panel) header.labelExpr = "split(datum.label, ' · ')";
     if (columns === 1) {  // panels in one long column: the last one's axis is a scroll away
       spec.resolve = { ...spec.resolve, axis: { ...spec.resolve?.axis, x: "independent" } };
     }
