@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hydra_reference import cells, composed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,9 +12,10 @@ from harness.config.experiment import expand
 from harness.config.loader import Composer
 from harness.config.paths import conf_dir
 from harness.errors import ConfigError
+from tests.config.hydra_reference import cells, composed
 
 ADVERSARIAL = Path(__file__).parent / "adversarial"
-MAX_CELLS = 9
+MAX_CELLS = 8
 
 ADVERSARIAL_POOL = {
     "kernel": ["a", "b", "c", "d", "e", "f", "g", "nope"],
@@ -55,7 +55,7 @@ ADVERSARIAL_POOL = {
 }
 REAL_POOL = {
     "kernel": ["eager", "numpy", "sdpa_math", "eager_lowp"],
-    "workload": ["gpt2", "llama3_8b", "mistral_7b", "cross_attention", "gemma2_9b"],
+    "workload": ["gpt2", "llama3_8b", "mistral_7b", "cross_attention", "{batch: 7}"],
     "gpu": ["cpu", "h100", "a100_40", "local"],
     "timing": ["default", "quick", "hot"],
     "store": ["sqlite", "postgres"],
@@ -70,7 +70,6 @@ REAL_POOL = {
     "workload.heads_kv": ["1", "${workload.heads_q}", "null"],
     "+workload.params.a": ["1", "b"],
     "workload.params": ["{a: 1}", "{b: 2}"],
-    "workload": ["gpt2", "mha", "{batch: 7}"],
     "timing.launches": ["1", "2", "2.0"],
     "timing.budget_s": ["1", "0.5", "${timing.warmup_s}"],
     "kernel.options": ["{a: 1}"],
@@ -109,8 +108,9 @@ def check(conf: Path, command: list[str], config_name: str = "config") -> None:
         (matrix,) = experiment.matrices
         got = [matrix.config(combo) for combo in matrix.combos()]
     except ConfigError as error:
-        assert failed, f"{command}: Hydra composes it, but: {error}"
-        return
+        if failed:
+            return
+        raise AssertionError(f"{command}: Hydra composes it, but: {error}") from error
     assert not failed, f"{command}: Hydra refuses it ({failed[0]!r}), but got {got}"
     assert [repr(_sorted(g)) for g in got] == [repr(_sorted(e)) for e in expected], (
         f"{command} ({matrix.why_real or 'merged'})"
@@ -125,7 +125,7 @@ def _sorted(value: object) -> object:
 
 
 quiet = settings(
-    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 
 
