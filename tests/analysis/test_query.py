@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.analysis.query import COLUMNS, results
 from harness.analysis.since import parse_since
 from harness.errors import ConfigError
 from harness.model import Gpu, Kernel, Status
-from harness.store import Store
+from harness.store import Store, open_store
 from tests.analysis.conftest import OTHER
 from tests.store.make import DEVICE, KERNEL, SWEEP, failure, problem, record
 
@@ -108,9 +109,12 @@ def test_a_dtype_without_a_figure_has_no_share(store: Store) -> None:
     assert math.isnan(results(store, gpus={"h200": H200})["peak_share"].item())
 
 
-@pytest.fixture
-def mixed(store: Store) -> Store:
-    """Records that each filter tells apart; ``workload`` names them."""
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Records that each filter tells apart; ``workload`` names them. Only read."""
+    store = open_store(str(tmp_path_factory.mktemp("mixed") / "attnbench.db"), create=True)
+    store.start_sweep(SWEEP)
+    store.start_sweep(OTHER)
     store.append_many(
         [
             record(workload="a", kernel=kernel("sdpa_flash")),
@@ -122,7 +126,8 @@ def mixed(store: Store) -> Store:
             failure(1, Status.SKIPPED, workload="g", sweep_id=OTHER.id, started_at=""),
         ]
     )
-    return store
+    yield store
+    store.close()
 
 
 @pytest.mark.parametrize(

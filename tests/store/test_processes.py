@@ -50,7 +50,7 @@ def test_processes_that_make_and_fill_one_store_at_once_lose_nothing(path: Path)
 
 def test_a_writer_killed_at_any_moment_keeps_all_it_was_told_and_nothing_half(path: Path) -> None:
     random.seed(1)
-    rounds = 3
+    rounds = 2
     told: dict[int, int] = {}
     for launch in range(rounds):
         killed, other = writer(path, launch, 100_000), writer(path, 100 + launch, 40)
