@@ -65,9 +65,12 @@ def findings(frame: pd.DataFrame, baseline: str | None) -> list[str]:
     if baseline is None:
         return ["Nothing was measured successfully; the reasons are below."]
     ok = frame[frame["status"] == "ok"]
-    firsts = ok.loc[ok.groupby(["panel", "length"])["latency_ms"].idxmin(), "label"].value_counts()
-    winner, wins, of = str(firsts.index[0]), int(firsts.iloc[0]), int(firsts.sum())
-    line = f"{winner} is the fastest on {wins:,} of {count(of, 'problem')}"
+    best = tidy.fastest(frame)
+    wins = Counter(cell["label"] for cell, _ in best)
+    winner, won = min(wins.items(), key=lambda item: (-item[1], item[0]))
+    close = sum(1 for cell, ties in best if ties and cell["label"] == winner)
+    line = f"{winner} is the fastest on {won:,} of {count(len(best), 'problem')}"
+    line += f" ({close:,} of them not told apart from another)" if close else ""
     over = tidy.speedups(ok, baseline)
     gains = over.loc[(over["label"] == winner) & over["speedup"].notna(), "speedup"]
     if len(gains):

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from dashboards import tidy
 from dashboards.charts.failures import reasons
 from dashboards.charts.latency import exponents
-from dashboards.formats import is_missing, number, power, ratio, spread
+from dashboards.formats import is_missing, listing, number, power, ratio, spread
 
 Row = list[str]
 
@@ -56,21 +56,17 @@ def html(table: Table, label: str) -> Markup:
 
 def best(frame: pd.DataFrame, baseline: str) -> Table:
     """The fastest kernel of each problem, its lead over the baseline, and who it ties with."""
-    problems: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for cell in tidy.records(frame[frame["status"] == "ok"]):
-        problems.setdefault((cell["panel"], int(cell["length"])), []).append(cell)
     gains = {
         (cell["panel"], int(cell["length"]), cell["label"]): over_baseline(cell)
         for cell in tidy.records(tidy.speedups(frame, baseline))
     }
     rows = []
-    for (panel, length), cells in problems.items():
-        first, *others = sorted(cells, key=lambda cell: float(cell["latency_ms"]))
-        gain = gains.get((panel, length, first["label"]), "baseline")
+    for first, ties in tidy.fastest(frame):
+        panel, length, kernel = first["panel"], int(first["length"]), first["label"]
         ends = (first["latency_ms"], first["latency_low_ms"], first["latency_high_ms"])
-        ties = [o["label"] for o in others if o["latency_low_ms"] <= first["latency_high_ms"]]
-        row = [panel, f"{length:,}", first["label"], spread(*ends), gain, number(first["tflops"])]
-        rows.append([*row, ", ".join(ties)])
+        gain = gains.get((panel, length, kernel), "baseline")
+        row = [panel, f"{length:,}", kernel, spread(*ends), gain, number(first["tflops"])]
+        rows.append([*row, listing(ties, 4)])
     columns = ["Problem", "Length", "Fastest", "Latency, ms (95 % interval)"]
     columns += [f"Speed-up over {baseline}", "TFLOP/s", "Not told apart from"]
     if not any(row[-1] for row in rows):

@@ -203,6 +203,20 @@ def _most(labels: pd.Series) -> str:
     return str(min(counts[counts == counts.max()].index))
 
 
+def fastest(frame: pd.DataFrame) -> list[tuple[dict[str, Any], list[str]]]:
+    """The fastest cell of each panel and length, and the kernels it isn't told apart from: those
+    whose interval begins below the end of its own."""
+    problems: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for cell in records(frame[frame["status"] == "ok"]):
+        problems.setdefault((cell["panel"], int(cell["length"])), []).append(cell)
+    out = []
+    for cells in problems.values():
+        first, *others = sorted(cells, key=lambda cell: float(cell["latency_ms"]))
+        end = first["latency_high_ms"]
+        out.append((first, [str(o["label"]) for o in others if o["latency_low_ms"] <= end]))
+    return out
+
+
 def speedups(frame: pd.DataFrame, over: str) -> pd.DataFrame:
     """Every cell but the baseline's with ``speedup``, ``speedup_low``, ``speedup_high``, ``note``.
 

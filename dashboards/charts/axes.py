@@ -32,7 +32,7 @@ def length_axis(lengths: Sequence[int]) -> alt.X:
     return alt.X("length:Q", title="Sequence length (tokens)", scale=scale, axis=axis)
 
 
-def value_axis(field: str, quantity: Quantity, data: Data, title: str = "") -> alt.Y:
+def value_axis(field: str, quantity: Quantity, data: Data) -> alt.Y:
     """Axis of the value, in the plot's part of the panel. Layers repeat it, so they agree."""
     span = [data.top + HEIGHT, data.top]
     # As an expression: an axis gives a format its own precision, and 150 becomes 1.5e+2.
@@ -50,7 +50,7 @@ def value_axis(field: str, quantity: Quantity, data: Data, title: str = "") -> a
     else:
         scale = alt.Scale(zero=True, nice=True, range=span)
         axis = alt.Axis(**label, tickCount=6)
-    return alt.Y(f"{field}:Q", title=title or quantity.name, scale=scale, axis=axis)
+    return alt.Y(f"{field}:Q", title=quantity.name, scale=scale, axis=axis)
 
 
 def log_ticks(low: float, high: float, *, shared: bool = True) -> list[float]:

@@ -13,6 +13,9 @@ from dashboards.charts.rows import Quantity
 from dashboards.formats import listing, power
 from harness.analysis.scaling import fitted_exponent
 
+KEY_LINES = 10
+"""Most lines of a panel's key."""
+
 TITLE = "Latency over sequence length"
 LATENCY = Quantity(
     column="latency_ms",
@@ -47,6 +50,14 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _shortened(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """At most KEY_LINES of them, the fastest kernels', which are the last."""
+    if len(lines) <= KEY_LINES:
+        return lines
+    rest = len(lines) - KEY_LINES + 1
+    return [("", f"{rest} slower: see the table"), *lines[rest:]]
+
+
 def latency(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any:
     """The chart of ``cells``; ``kernels`` are all that the page shows, for their colours."""
     frame = tidy.prepare(cells)
@@ -56,6 +67,7 @@ def latency(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any
     for fit in tidy.records(exponents(frame)):
         line = (fit["kernel"], f"{power(fit['exponent'])} {fit['kernel']}")
         keys.setdefault(fit["panel"], []).append(line)
+    keys = {panel: _shortened(lines) for panel, lines in keys.items()}
     names = list(kernels or tidy.kernels(frame))
     return over_length(
         frame,

@@ -110,9 +110,9 @@ def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     values = values_of(quantity)
     layers = [values.mark_line(strokeWidth=2).encode(x, y, colour, opacity=faded)]
     if quantity.low and any(quantity.low in row for row in data.rows):
-        low = value_axis(quantity.low, quantity, data, title=quantity.name)
-        known = part("value").transform_filter(f"isValid(datum['{quantity.low}'])")
-        ends = (x, low, alt.Y2(f"{quantity.high}:Q"), colour)
+        low = value_axis("from", quantity, data)
+        known = part("value").transform_filter("isValid(datum.from)")
+        ends = (x, low, alt.Y2("to:Q"), colour)
         band, ends_of = known.mark_area(opacity=0.2), known.mark_rule(strokeWidth=1.5)
         layers = [band.encode(*ends), ends_of.encode(*ends, opacity=faded), *layers]
     point = values.mark_point(filled=True, size=52).add_params(picked)
@@ -169,9 +169,9 @@ def _bars(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     bar = values.mark_bar(opacity=0.85, height={"band": 0.6})
     layers = [bar.encode(x, y, theme.kernel_colour(kernels, legend=False), tooltip=tips)]
     if quantity.low and any(quantity.low in row for row in data.rows):
-        low = alt.X(f"{quantity.low}:Q", title=quantity.name)
+        low = alt.X("from:Q", title=quantity.name)
         ends = values.mark_rule(strokeWidth=2, color=theme.LIGHT["ink"])
-        layers.append(ends.encode(low, alt.X2(f"{quantity.high}:Q"), y))
+        layers.append(ends.encode(low, alt.X2("to:Q"), y))
     word = part("failed", "skipped").mark_text(
         align="left", fontSize=11, color=theme.LIGHT["muted"]
     )

@@ -93,6 +93,7 @@ def data_rows(
             above[place] = above.get(place, -1) + 1
             row |= {"part": cell["outcome"], "reason": cell["reason"], "up": above[place]}
             missed.append(row)
+    _cut(values, quantity)
     most = max(above.values(), default=-1) + 1
     step = min(12.0, 84 / max(1, most))
     top = _room(values, quantity, keys, rules)
@@ -108,6 +109,20 @@ def data_rows(
     lengths = sorted({row["length"] for row in values or missed})
     strip = round(9 + step * most) if most else 0
     return Data([*values, *missed, *lines, *limits], lengths, top, strip)
+
+
+def _cut(values: list[dict[str, Any]], quantity: Quantity) -> None:
+    """Add ``from`` and ``to``, what is drawn of each interval: no further than twice beyond the
+    panel's values. Two launches that disagree give an interval without end (Student's t with one
+    degree of freedom), which would press all values into one line; tooltips keep its true ends."""
+    by_panel: dict[str, list[float]] = {}
+    for row in values:
+        by_panel.setdefault(row["panel"], []).append(row[quantity.column])
+    for row in values:
+        if quantity.low in row and quantity.high in row:
+            numbers = by_panel[row["panel"]]
+            row["from"] = plain(max(row[quantity.low], min(numbers) / 2))
+            row["to"] = plain(min(row[quantity.high], max(numbers) * 2))
 
 
 def plain(value: Any) -> Any:

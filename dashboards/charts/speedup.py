@@ -89,7 +89,7 @@ def _rows(ratios: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _times(value: float) -> str:
-    return f"{value:.0f}×" if value >= 20 else f"{value:.1f}×" if value >= 0.95 else f"{value:.2f}×"
+    return f"{value:.0f}×" if value >= 20 else f"{value:.1f}×" if value >= 2 else f"{value:.2f}×"
 
 
 def _order(ratios: pd.DataFrame) -> list[str]:

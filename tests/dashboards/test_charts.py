@@ -128,6 +128,15 @@ def test_latency_without_intervals_has_no_band():
     assert "area" not in marks(charts.latency(cells(frame)))
 
 
+def test_an_interval_without_end_does_not_flatten_the_chart():
+    wide = frames.record(seq_q=256, seq_k=256, latency_low_ms=1e-9, latency_high_ms=1e9)
+    chart = charts.latency(cells(frames.frame_of([frames.record(), wide])))
+    drawn = [(r["from"], r["to"]) for r in rows(chart, "value")]
+    assert min(low for low, _ in drawn) >= 0.5
+    assert max(high for _, high in drawn) <= 2
+    assert max(r["latency_high_ms"] for r in rows(chart, "value")) == 1e9  # for the tooltip
+
+
 def test_one_length_is_bars_not_an_empty_line():
     chart = charts.latency(cells(frames.sweep(lengths=[512])))
     assert "line" not in marks(chart)

@@ -120,3 +120,13 @@ def test_a_speed_up_without_intervals_has_none():
 
 def test_an_empty_frame_stays_one():
     assert tidy.prepare(cells(frames.frame_of([]))).empty
+
+
+def test_the_fastest_names_whom_it_is_not_told_apart_from():
+    frame = prepared(
+        {"kernel": "a", "latency_ms": 1.0, "latency_low_ms": 0.9, "latency_high_ms": 1.1},
+        {"kernel": "b", "latency_ms": 1.2, "latency_low_ms": 1.05, "latency_high_ms": 1.3},
+        {"kernel": "c", "latency_ms": 2.0, "latency_low_ms": 1.9, "latency_high_ms": 2.1},
+    )
+    ((first, ties),) = tidy.fastest(frame)
+    assert (first["label"], ties) == ("a", ["b"])
