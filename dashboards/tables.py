@@ -154,6 +154,10 @@ def environment(records: pd.DataFrame) -> Table:
     if not there or ran.empty:
         return Table([], [])
     sets = ran[there].astype(object).where(ran[there].notna(), "").astype(str)
+    if "harness_commit" in sets:  # twelve digits say it; a -dirty behind them has to stay
+        sets["harness_commit"] = sets["harness_commit"].str.replace(
+            r"^([0-9a-f]{12})[0-9a-f]+", r"\1", regex=True
+        )
     found = Counter(tuple(row) for row in sets.itertuples(index=False))
     rows = [[*map(str, values), f"{n:,}"] for values, n in sorted(found.items())]
     return Table([*(ENVIRONMENT[c] for c in there), "Records"], rows, frozenset({len(there)}))

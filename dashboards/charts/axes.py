@@ -19,7 +19,7 @@ SHORT_LENGTH = (
 
 _MANY_LENGTHS = 9
 
-_TICK = {SIGNIFICANT: ",.6~r", SCIENTIFIC: ".0e"}
+_TICK = {SIGNIFICANT: ",.6~r", SCIENTIFIC: ".1~e"}
 """Format of ticks, which are round, for values of a format."""
 
 
@@ -56,11 +56,11 @@ def value_axis(field: str, quantity: Quantity, data: Data) -> alt.Y:
 def log_ticks(low: float, high: float, *, shared: bool = True) -> list[float]:
     """Powers of ten over three decades and more, 1–2–5 over one, every digit below that.
 
-    Panels that aren't ``shared`` each show a part of them, however narrow: 1–2–3–5.
+    Panels that aren't ``shared`` each show a part of them, however narrow, so there are more.
     """
     decades = math.log10(high / low)
-    steps: tuple[int, ...] = (1,) if decades > 3 else (1, 2, 5)
+    steps: tuple[float, ...] = (1,) if decades > 3 else (1, 2, 5)
     steps = steps if decades > 0.7 else tuple(range(1, 10))
-    steps = steps if shared else (1, 2, 3, 5)
+    steps = steps if shared else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     first, last = math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
     return [float(f"{s}e{e}") for e in range(first, last + 1) for s in steps]

@@ -140,5 +140,5 @@ def _origin(records: pd.DataFrame, command: str) -> list[Section]:
     if sweeps and out:
         first = out[-1]
         named = f"{'Sweep' if len(sweeps) == 1 else 'Sweeps'} {listing(sweeps, 6)}."
-        out[-1] = Section(**(first.__dict__ | {"text": f"{first.text} {named}".strip()}))
+        out[-1] = Section(**(first.__dict__ | {"text": f"{named} {first.text}".strip()}))
     return out
