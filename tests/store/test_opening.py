@@ -227,6 +227,16 @@ def test_a_store_is_read_from_a_folder_that_cant_be_written(for_everyone: Path) 
     assert [p.name for p in for_everyone.iterdir()] == ["attnbench.db"]
 
 
+def test_what_an_earlier_reader_left_beside_a_store_doesnt_hinder_the_next(
+    for_everyone: Path,
+) -> None:
+    path = for_everyone / "attnbench.db"
+    open_store(str(path), create=True).close()
+    open_store(str(path), read_only=True).close()  # SQLite's readers can't remove -shm and -wal
+    os.chmod(for_everyone, 0o555)
+    assert as_nobody("read", for_everyone) == "opened\n"
+
+
 def test_a_store_left_by_a_crash_is_not_read_short_from_such_a_folder(for_everyone: Path) -> None:
     open_store(str(for_everyone / "attnbench.db"), create=True).close()
     (for_everyone / "attnbench.db-wal").write_bytes(b"committed, but not yet in the file")
