@@ -67,7 +67,7 @@ def _one(composer: Composer, named: Override | None, rest: list[Override | Axis]
         return Experiment("", (Matrix(composer, rest),), ())
     spec = _declared(composer, named, rest)
     name = str(named.value())
-    given = {_key(entry) for entry in rest}
+    given = {_key(entry) for entry in rest if not _merges_into_group(composer, entry)}
     axes = _axes(composer, spec.get("axes") or {}, given, name)
     matrices = []
     if axes or not spec.get("include"):
@@ -108,6 +108,15 @@ def _axes(
         if axis.key not in given:
             axes.append(axis)
     return axes
+
+
+def _merges_into_group(composer: Composer, entry: Override | Axis) -> bool:
+    """``workload={batch: 2}`` changes whatever workload is chosen; it chooses none."""
+    return (
+        isinstance(entry, Override)
+        and isinstance(entry.value(), dict)
+        and composer.is_group(entry.key_or_group)
+    )
 
 
 def _key(entry: Override | Axis) -> str:

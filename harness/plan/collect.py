@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -31,16 +32,18 @@ class Shared(Generic[T]):
     """A value per cell, built once for all cells that agree in the sections it is made of."""
 
     def __init__(self, matrix: Matrix, sections: Sequence[str], build: Callable[[Combo], T]):
-        self._axes = tuple(sorted({axis for name in sections for axis in matrix.depends(name)}))
+        axes = sorted({axis for name in sections for axis in matrix.depends(name)})
+        self._key: Callable[[Combo], Any] = itemgetter(*axes) if axes else lambda combo: ()
         self._build = build
-        self._made: dict[Combo, T] = {}
+        self._made: dict[Any, T] = {}
 
     def __call__(self, combo: Combo) -> T:
         """The value of one cell."""
-        key = tuple([combo[i] for i in self._axes])
-        if key not in self._made:
-            self._made[key] = self._build(combo)
-        return self._made[key]
+        key = self._key(combo)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = self._build(combo)
+        return made
 
 
 class Collector:

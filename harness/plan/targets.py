@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from harness.config import catalog
 from harness.config.catalog import Found
@@ -77,10 +77,3 @@ class Targets:
 
 def _with_threads(gpu: Gpu, threads: int) -> Gpu:
     return Gpu.from_dict({**gpu.to_dict(), "threads": threads}) if gpu.kind == CPU else gpu
-
-
-def check_names(gpus: Mapping[str, Gpu]) -> None:
-    """Refuse two names for one device: a board must have one identity. Raises ConfigError."""
-    for gpu in gpus.values():
-        if gpu.kind != CPU and not gpu.device_name_pattern:
-            raise ConfigError(f"gpu {gpu.name}: device_name_pattern is missing")

@@ -109,6 +109,12 @@ def test_a_sweep_on_the_command_line_replaces_an_axis(conf: Path) -> None:
     assert {job.kernel.name for job in planned.plan.jobs} == {"opts"}
 
 
+def test_values_for_whatever_is_chosen_replace_no_axis(conf: Path) -> None:
+    planned = plan(conf, "experiment=including", "workload={batch: 3}")
+    assert lengths(planned, "one", "gpt2") == [512]
+    assert {job.problem.batch for job in planned.plan.jobs} == {3}
+
+
 def test_several_experiments_are_joined(conf: Path) -> None:
     planned = plan(conf, "experiment=plain,including", multirun=True)
     assert cells(planned) == cells(plan(conf, "experiment=including"))
