@@ -1,0 +1,224 @@
+"""Right outputs pass in every dtype; planted mistakes don't, and the reason names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from harness.model import Problem
+from harness.operators.attention import reference
+from harness.operators.base import Expected, Gate, WrongOutput
+from harness.operators.gates import Judgement, judge
+from harness.operators.inputs import TORCH_DTYPES
+from harness.operators.masks import visible
+from tests.operators.problems import MASKS, attention
+
+CPU = torch.device("cpu")
+DTYPES = list(TORCH_DTYPES)
+
+
+def plain(
+    problem: Problem,
+    x: dict[str, Tensor],
+    *,
+    shift: int = 0,
+    scale: float | None = None,
+    interleave: bool = True,
+) -> Tensor:
+    """Attention in plain torch with room for mistakes, BHSD."""
+    k, v = x["k"], x["v"]
+    if interleave:
+        k, v = (t.repeat_interleave(problem.group, dim=1) for t in (k, v))
+    else:
+        k, v = (t.repeat(1, problem.group, 1, 1) for t in (k, v))
+    s = x["q"] @ k.transpose(-1, -2) * (problem.effective_scale if scale is None else scale)
+    rows, keys = torch.arange(problem.seq_q)[:, None], torch.arange(problem.seq_k)[None]
+    seen = visible(problem, rows + shift, keys)
+    if seen is not None:
+        s = s.masked_fill(~seen, -torch.inf)
+    wide = torch.promote_types(s.dtype, torch.float32)
+    return torch.softmax(s, -1, dtype=wide).nan_to_num().to(v.dtype) @ v
+
+
+def judged(
+    problem: Problem, attend: Callable[[dict[str, Tensor]], Tensor], seed: int = 1
+) -> Judgement:
+    x = reference.make_inputs(problem, seed, CPU, "BHSD")
+    outputs = {"out": attend(x)}
+    if problem.direction != "forward":
+        wanted = [x[n] for n in reference.DIFFERENTIABLE]
+        grads = torch.autograd.grad(outputs["out"], wanted, x["grad_out"])
+        outputs |= dict(zip(("dq", "dk", "dv"), grads, strict=True))
+    selected = reference.select(problem, seed, outputs, "BHSD")
+    return judge(problem, reference.expected(problem, seed), selected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mask", list(MASKS))
+def test_a_right_output_passes(dtype: str, mask: str) -> None:
+    for seed in range(3):
+        problem = attention(dtype=dtype, direction="forward_backward", seq_k=40, **MASKS[mask])
+        found = judged(problem, lambda x, p=problem: plain(p, x), seed)
+        assert found.ok, found.reason
+        assert found.reason == ""
+        assert found.accuracy is not None
+        assert found.accuracy.cosine > 0.999
+        assert found.accuracy.checked_share == 1
+        assert "≤" in found.accuracy.gate
+
+
+WRONG: dict[str, Callable[[Problem, dict[str, Tensor]], Tensor]] = {
+    "mask one key too far": lambda p, x: plain(p, x, shift=1),
+    "mask one key short": lambda p, x: plain(p, x, shift=-1),
+    "no 1/sqrt(d)": lambda p, x: plain(p, x, scale=1.0),
+    "wrong head's keys": lambda p, x: plain(p, x, interleave=False),
+    "five per cent too large": lambda p, x: plain(p, x) * 1.05,
+    "last tile zero": lambda p, x: plain(p, x).index_fill(2, torch.arange(p.seq_q - 8, p.seq_q), 0),
+    "last head zero": lambda p, x: plain(p, x).index_fill(1, torch.tensor(p.heads_q - 1), 0),
+    "all zero": lambda p, x: plain(p, x) * 0,
+    "the values' mean": lambda p, x: plain(p, x) * 0 + x["v"].mean(),
+    "rows reversed": lambda p, x: plain(p, x).flip(2),
+    "transposed layout": lambda p, x: plain(p, x).transpose(1, 2).reshape(
+        p.batch, p.heads_q, p.seq_q, p.head_dim_v
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp32"])
+@pytest.mark.parametrize("mistake", list(WRONG))
+@pytest.mark.parametrize("length", [64, 1024])
+def test_a_planted_mistake_fails(
+    dtype: str, mistake: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 1,024 tokens only a sample is looked at, and late rows are a thirtieth of the first."""
+    if length == 1024:
+        monkeypatch.setattr(reference, "WHOLE_FLOPS", 0)
+        monkeypatch.setattr(reference, "SAMPLE_ROWS", 64)
+    problem = attention(dtype=dtype, batch=1, seq_q=length, seq_k=length, causal=True)
+    right = judged(problem, lambda x: plain(problem, x))
+    assert right.ok, right.reason
+    wrong = judged(problem, lambda x: WRONG[mistake](problem, x))
+    assert not wrong.ok
+    assert wrong.reason.startswith("out: ")
+    assert wrong.accuracy is not None
+    assert (wrong.accuracy.checked_share < 1) == (length == 1024)
+    assert np.isfinite([wrong.accuracy.max_error, wrong.accuracy.rmse_ratio]).all()
+
+
+def test_zeros_in_the_last_tile_hide_below_the_bound_on_the_largest_error() -> None:
+    """Why rows are judged on their own scale: at 64k tokens the rule on max error is blind."""
+    problem = attention(
+        batch=1, heads_q=1, heads_kv=1, seq_q=65536, seq_k=65536, causal=True, dtype="bf16",
+    )  # fmt: skip
+    word = reference.expected(problem, 1)
+    selected = {"out": word.outputs["out"].copy()}
+    assert judge(problem, word, selected).ok
+    selected["out"][..., -4:, :] = 0
+    found = judge(problem, word, selected)
+    assert not found.ok
+    assert found.reason.startswith("out: row_error")
+    blind = Expected(word.outputs, word.baseline_max_error, word.share)
+    assert judge(problem, blind, selected).ok
+
+
+@pytest.mark.parametrize("name", ["dq", "dk", "dv"])
+def test_a_wrong_gradient_fails_by_its_name(name: str) -> None:
+    problem = attention(dtype="bf16", direction="backward", causal=True)
+    word = reference.expected(problem, 1)
+    selected = {n: a.copy() for n, a in word.outputs.items()}
+    assert judge(problem, word, selected).ok
+    selected[name][-1] *= 1.2
+    found = judge(problem, word, selected)
+    assert not found.ok
+    assert found.reason.startswith(f"{name}: ")
+
+
+def test_low_precision_inside_a_wide_kernel_fails() -> None:
+    for dtype, narrow in (("fp64", torch.float32), ("fp32", torch.float16)):
+        problem = attention(dtype=dtype)
+
+        def narrowed(x: dict[str, Tensor], p: Problem = problem, to: Any = narrow) -> Tensor:
+            return plain(p, {n: t.to(to) for n, t in x.items()}).to(TORCH_DTYPES[p.dtype])
+
+        assert not judged(problem, narrowed).ok
+
+
+def test_a_row_that_sees_nothing_must_be_exactly_zero() -> None:
+    problem = attention(dtype="bf16", seq_q=30, seq_k=20, causal=True)
+    assert judged(problem, lambda x: plain(problem, x)).ok
+    found = judged(problem, lambda x: plain(problem, x).index_fill(2, torch.tensor(3), 1e-4))
+    assert not found.ok
+    assert "sees nothing" in found.reason
+
+
+def test_a_gradient_that_is_zero_but_for_rounding_has_finite_figures() -> None:
+    """Over one key the softmax is constant: dq and dk are 0, and the oracle says 1e-17."""
+    problem = attention(dtype="bf16", direction="backward", window_left=0, window_right=0)
+    found = judged(problem, lambda x: plain(problem, x))
+    assert found.ok, found.reason
+    word = reference.expected(problem, 1)
+    selected = {n: a + (0.5 if n == "dq" else 0) for n, a in word.outputs.items()}
+    wrong = judge(problem, word, selected)
+    assert not wrong.ok
+    assert wrong.accuracy is not None
+    assert all(map(np.isfinite, (wrong.accuracy.rmse_ratio, wrong.accuracy.cosine)))
+
+
+def test_outputs_that_cannot_be_compared_say_why() -> None:
+    problem = attention(dtype="bf16")
+    out = torch.zeros(2, 4, 23, 8, dtype=torch.bfloat16)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "no output out"),
+        ({"out": out.tolist()}, "no output out"),
+        ({"out": out.float()}, "dtype torch.float32, not torch.bfloat16"),
+        ({"out": out.transpose(1, 2)}, r"shape \(2, 23, 4, 8\), not \(2, 4, 23, 8\)"),
+    ]
+    for outputs, reason in cases:
+        with pytest.raises(WrongOutput, match=reason):
+            reference.select(problem, 1, outputs, "BHSD")
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_one_bad_element_outside_the_sample_is_found(value: float) -> None:
+    problem = attention(dtype="bf16", batch=1, seq_q=4096, seq_k=4096)
+    chosen = reference.selection(problem, 1)
+    row = next(r for r in range(4096) if r not in chosen.rows_q)
+    out = torch.zeros(1, 4, 4096, 8, dtype=torch.bfloat16)
+    out[0, 0, row, 0] = value
+    with pytest.raises(WrongOutput, match=f"1 NaN or infinite of {out.numel()}"):
+        reference.select(problem, 1, {"out": out}, "BHSD")
+
+
+def word(gate: Gate) -> Expected:
+    right = np.random.default_rng(0).standard_normal((1, 1, 50, 8))
+    return Expected({"out": right}, {"out": 0.0}, gate=gate)
+
+
+def test_a_recurrence_can_be_judged_by_its_rmse() -> None:
+    problem, found = attention(dtype="bf16"), word(Gate("rmse_ratio", 5e-3))
+    assert judge(problem, found, {"out": found.outputs["out"] * 1.004}).ok
+    wrong = judge(problem, found, {"out": found.outputs["out"] * 1.006})
+    assert not wrong.ok
+    assert wrong.reason == "out: rmse_ratio 0.006 above 0.005"
+
+
+def test_a_quantised_cache_can_be_judged_by_the_angle_but_not_by_it_alone() -> None:
+    problem, found = attention(dtype="bf16"), word(Gate("cosine", 0.99))
+    noise = np.random.default_rng(1).standard_normal((1, 1, 50, 8))
+    assert judge(problem, found, {"out": found.outputs["out"] + 0.1 * noise}).ok
+    assert not judge(problem, found, {"out": found.outputs["out"] + 0.3 * noise}).ok
+    assert not judge(problem, found, {"out": found.outputs["out"] * 2}).ok
+
+
+def test_a_selection_of_another_shape_is_not_judged() -> None:
+    found = word(Gate("cosine", 0.99))
+    for selected, reason in (({}, "out is missing"), ({"out": np.zeros((1, 2))}, "out has shape")):
+        verdict = judge(attention(), found, selected)
+        assert not verdict.ok
+        assert verdict.accuracy is None
+        assert verdict.reason.startswith(reason)

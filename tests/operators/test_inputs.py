@@ -1,0 +1,86 @@
+"""Inputs are a function of problem and seed: not of device, layout, thread or process."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from harness.errors import InvalidProblem
+from harness.operators.attention import reference
+from harness.operators.inputs import as_bhsd, draw
+from tests.operators.problems import attention
+
+CPU = torch.device("cpu")
+
+
+def test_layouts_hold_the_same_values_each_contiguous() -> None:
+    problem = attention(dtype="bf16", direction="backward")
+    bhsd = reference.make_inputs(problem, 3, CPU, "BHSD")
+    bshd = reference.make_inputs(problem, 3, CPU, "BSHD")
+    assert list(bhsd) == ["q", "k", "v", "grad_out"]
+    for name, tensor in bhsd.items():
+        assert tensor.is_contiguous()
+        assert bshd[name].is_contiguous()
+        assert torch.equal(as_bhsd(bshd[name], "BSHD"), tensor)
+
+
+def test_gradients_are_asked_of_what_is_differentiable() -> None:
+    forward = reference.make_inputs(attention(), 0, CPU, "BHSD")
+    assert not any(t.requires_grad for t in forward.values())
+    backward = reference.make_inputs(attention(direction="backward"), 0, CPU, "BHSD")
+    wanted = {name for name, t in backward.items() if t.requires_grad}
+    assert wanted == set(reference.DIFFERENTIABLE)
+
+
+def test_a_dtype_is_a_rounding_of_the_same_numbers() -> None:
+    fp32 = reference.make_inputs(attention(dtype="fp32"), 5, CPU, "BHSD")
+    bf16 = reference.make_inputs(attention(dtype="bf16"), 5, CPU, "BHSD")
+    assert torch.equal(fp32["q"].bfloat16(), bf16["q"])
+
+
+def test_seeds_tensors_sequences_and_heads_all_differ() -> None:
+    one = reference.make_inputs(attention(head_dim_v=16, heads_kv=4), 1, CPU, "BHSD")
+    two = reference.make_inputs(attention(head_dim_v=16, heads_kv=4), 2, CPU, "BHSD")
+    heads = [t[b, h] for i in (one, two) for t in i.values() for b in range(2) for h in range(4)]
+    assert len({tuple(head.flatten().tolist()) for head in heads}) == len(heads)
+
+
+def test_values_are_standard_normal() -> None:
+    x = draw(7, "q", (2, 8, 512, 64), torch.float32, "BHSD").double()
+    assert abs(float(x.mean())) < 5 / x.numel() ** 0.5
+    assert abs(float(x.var()) - 1) < 5 * (2 / x.numel()) ** 0.5
+    assert abs(float((x**4).mean()) - 3) < 5 * (96 / x.numel()) ** 0.5
+
+
+def test_drawing_in_threads_or_another_process_changes_nothing() -> None:
+    """Above a million elements heads are drawn in parallel."""
+    shape, name = (2, 9, 1024, 64), "k"
+    large = draw(11, name, shape, torch.float32, "BSHD")
+    code = (
+        "import hashlib, torch; from harness.operators.inputs import draw;"
+        f"x = draw(11, '{name}', {shape}, torch.float32, 'BSHD');"
+        "print(hashlib.sha256(x.numpy().tobytes()).hexdigest())"
+    )
+    done = subprocess.run(
+        ["taskset", "-c", "0", sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == hashlib.sha256(large.numpy().tobytes()).hexdigest()
+
+
+def test_values_are_pinned() -> None:
+    """A series continues only if its inputs do: these must never change."""
+    x = draw(0, "q", (1, 1, 2, 2), torch.float64, "BHSD").flatten().tolist()
+    want = [-1.2301268577575684, -0.29520562291145325, 0.508364737033844, -0.2268490195274353]
+    assert x == pytest.approx(want, rel=1e-6)
+
+
+def test_an_unknown_layout_is_refused() -> None:
+    with pytest.raises(InvalidProblem, match="layout 'HBSD'"):
+        reference.make_inputs(attention(), 0, CPU, "HBSD")
