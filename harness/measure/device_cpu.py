@@ -117,8 +117,11 @@ class CpuDevice(MeasuredDevice):
         return Memory(max(0, _status_bytes("VmHWM") - before), "resident set")
 
     def conditions(self) -> dict[str, float | str]:
-        """One-minute load, and core 0's governor and frequency where the system shows them."""
-        found: dict[str, float | str] = {"load_1min": os.getloadavg()[0]}
+        """One-minute load, niceness, and core 0's governor and frequency where they are shown."""
+        found: dict[str, float | str] = {
+            "load_1min": os.getloadavg()[0],
+            "niceness": os.getpriority(os.PRIO_PROCESS, 0),
+        }
         freq = Path("/sys/devices/system/cpu/cpu0/cpufreq")
         if (freq / "scaling_governor").is_file():
             found["governor"] = (freq / "scaling_governor").read_text().strip()
