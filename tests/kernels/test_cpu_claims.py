@@ -1,0 +1,131 @@
+"""Every kernel is right in everything that its yaml claims on a CPU: it is tested as it exists."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from torch.nn.attention import flex_attention
+
+from harness.model import Gpu, Problem
+from tests.kernels.claims import claimed, module, problems, run, shipped
+
+CPU = torch.device("cpu")
+PROCESSOR = Gpu("cpu", "cpu")
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """flex runs its functions as plain torch here: compiling each claim would take minutes."""
+    monkeypatch.setattr(flex_attention, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize(("name", "dtype", "direction"), claimed("cpu"))
+def test_what_is_claimed_on_a_cpu_is_right(name: str, dtype: str, direction: str) -> None:
+    options = {"compile": False} if name == "flex" else {}
+    cases = list(problems(name, dtype, direction, PROCESSOR))
+    assert {p.mask for p in cases} == set(dict(shipped()[name].limits)["cpu"].masks)
+    wrong = {p.summary(): r for p in cases if (r := run(name, p, CPU, **options))}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", sorted(n for n, k in shipped().items() if "cpu" in dict(k.limits)))
+def test_nothing_claimed_on_a_cpu_is_refused_by_supports(name: str) -> None:
+    """What a plan promises, the worker does: a late refusal there would be a gap in every table."""
+    supports = getattr(module(name), "supports", None)
+    if supports is None:
+        return
+    if name == "flex" and shutil.which("g++") is None:
+        pytest.skip("no C++ compiler: flex refuses everything, and says so")
+    options = dict(shipped()[name].options)
+    for kernel, dtype, direction in claimed("cpu"):
+        if kernel == name:
+            for problem in problems(name, dtype, direction, PROCESSOR):
+                assert supports(problem, CPU, options) is None
+
+
+def square(**given: object) -> Problem:
+    fields: dict[str, object] = {
+        "heads_q": 4, "heads_kv": 4, "seq_q": 64, "seq_k": 64, "head_dim_qk": 64,
+        "head_dim_v": 64, "dtype": "bf16",
+    }  # fmt: skip
+    return Problem(**(fields | given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        ("sdpa_flash", {"head_dim_v": 32}, "value head dim 32 differs from 64"),
+        ("sdpa_flash", {"softcap": 5.0}, "softcap not computed"),
+        ("sdpa_cudnn", {}, "runs on cuda, not on cpu"),
+        ("sdpa_efficient", {}, "runs on cuda, not on cpu"),
+        ("flex", {"direction": "backward"}, "direction backward not among forward"),
+        ("flex", {"dtype": "fp64"}, "dtype fp64 not among fp32, fp16, bf16"),
+        ("numpy", {}, "dtype bf16 not among fp64, fp32"),
+        ("eager_lowp", {"dtype": "fp32"}, "dtype fp32 not among fp16, bf16"),
+    ],
+)
+def test_what_a_kernel_cannot_do_is_a_skip_with_its_reason(
+    name: str, given: dict[str, object], reason: str
+) -> None:
+    assert shipped()[name].refusal(square(**given), PROCESSOR) == reason
+
+
+def test_sdpa_raises_rather_than_use_another_backend() -> None:
+    """Beyond its limits flash has no kernel here, and math is not put in its place."""
+    code = module("sdpa_flash")
+    problem = square(head_dim_v=32)
+    fn = code.build(problem, CPU, {"backend": "FLASH_ATTENTION"})
+    q = torch.zeros(1, 4, 64, 64, dtype=torch.bfloat16)
+    with pytest.raises(RuntimeError, match="No available kernel"):
+        fn({"q": q, "k": q, "v": q[..., :32]})
+
+
+@pytest.mark.parametrize("backend", ["MATH", "FLASH_ATTENTION"])
+def test_sdpa_really_uses_the_backend_it_names(backend: str) -> None:
+    fn = module("sdpa_math").build(square(), CPU, {"backend": backend})
+    q = torch.zeros(1, 4, 64, 64, dtype=torch.bfloat16, requires_grad=True)
+    with torch.profiler.profile() as profile:
+        fn({"q": q, "k": q, "v": q})
+    used = {event.key for event in profile.key_averages() if "scaled_dot_product" in event.key}
+    wanted = {"MATH": "attention_math", "FLASH_ATTENTION": "flash_attention_for_cpu"}
+    assert any(wanted[backend] in name for name in used)
+    assert not any(other in name for name in used for b, other in wanted.items() if b != backend)
+
+
+@pytest.mark.parametrize(
+    ("backend", "given", "form"),
+    [
+        ("FLASH_ATTENTION", {"causal": True}, "is_causal"),
+        ("FLASH_ATTENTION", {"causal": True, "seq_q": 32}, "lower_right"),
+        ("EFFICIENT_ATTENTION", {"causal": True, "seq_q": 32}, "lower_right"),
+        ("EFFICIENT_ATTENTION", {"causal": True, "window_left": 5}, "tensor"),
+        ("CUDNN_ATTENTION", {"causal": True}, "is_causal"),
+        ("CUDNN_ATTENTION", {"causal": True, "seq_q": 32}, None),
+        ("FLASH_ATTENTION", {"window_left": 5}, None),
+        ("MATH", {"causal": True, "seq_q": 32}, "tensor"),
+    ],
+)
+def test_how_each_backend_is_told_the_mask_on_cuda(
+    backend: str, given: dict[str, object], form: str | None
+) -> None:
+    code, problem = module("sdpa_math"), square(**given)
+    assert code.mask_form(problem, "cuda", backend) == form
+    if form is None:
+        assert "no bottom-right" in code.supports(problem, "cuda", {"backend": backend})
+
+
+def test_efficient_refuses_queries_that_see_no_key() -> None:
+    supports = module("sdpa_efficient").supports
+    reason = supports(square(causal=True, seq_q=90), "cuda", {"backend": "EFFICIENT_ATTENTION"})
+    assert reason == "EFFICIENT_ATTENTION is wrong for queries that see no key"
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="flex compiles on a CPU with g++")
+def test_flex_compiled_is_right() -> None:
+    """The one form that is ever timed; GQA, Sq > Sk so that some rows see nothing, a softcap."""
+    problem = square(heads_kv=2, seq_q=150, seq_k=140, causal=True, window_left=19, softcap=4.0)
+    assert run("flex", problem, CPU) == ""
