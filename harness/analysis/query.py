@@ -20,9 +20,10 @@ from sqlalchemy import Connection, Select, and_, or_, select
 from harness.analysis.cells import cells, latest
 from harness.analysis.metrics import METRICS
 from harness.analysis.peaks import peak_tflops
+from harness.analysis.reproduce import reproduce
 from harness.analysis.since import parse_since
 from harness.errors import ConfigError, did_you_mean
-from harness.model import Gpu, Status
+from harness.model import Gpu, Problem, Status
 from harness.store import Store, schema
 from harness.store.rows import problem_of
 
@@ -123,12 +124,14 @@ def results(
     since: str | None = None,
     sweep: Names = None,
     gpus: Mapping[str, Gpu] | None = None,
+    commands: bool = False,
 ) -> pd.DataFrame:
     """Every record that matches, as COLUMNS, in the order of arrival; empty where none does.
 
     Each filter takes a value or several; ``kernel`` takes globs too. ``since`` is an ISO date or
     time, or an age such as 7d. ``gpus`` are the hardware facts that ``peak_share`` needs: it is NaN
-    for hardware they don't describe.
+    for hardware they don't describe. ``commands`` adds a last column, the command that measures
+    the row again.
 
     What isn't known is NaN or None: the device of a job that never reached one, a speed of a record
     that isn't ok, an interval of fewer than 6 samples.
@@ -164,7 +167,10 @@ def results(
         # Plain tuples: pandas takes a row's column named dtype for the dtype of the row.
         frame = pd.DataFrame([tuple(row) for row in rows], columns=list(rows.keys()))
         problems = _problems(connection, frame)
-    return _tidy(frame, problems, gpus)
+        again = reproduce(connection, frame, problems) if commands else None
+    texts = {id_: (problem.summary(), problem.mask) for id_, problem in problems.items()}
+    tidy = _tidy(frame, texts, gpus)
+    return tidy if again is None else tidy.assign(command=again)
 
 
 def _query() -> Select[Any]:
@@ -186,6 +192,9 @@ def _query() -> Select[Any]:
         schema.kernel.c.operator,
         schema.kernel.c.name.label("kernel"),
         schema.kernel.c.options.label("kernel_options"),
+        schema.job.c.kernel_id,
+        r.kernel_file_id,
+        r.timing_id,
         p.id.label("problem_id"),
         p.key.label("problem_key"),
         *(
@@ -244,13 +253,12 @@ def _kernels(connection: Connection, patterns: list[str]) -> list[str]:
     return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
 
 
-def _problems(connection: Connection, frame: pd.DataFrame) -> dict[int, tuple[str, str]]:
-    """(summary, mask) of each problem of the frame."""
+def _problems(connection: Connection, frame: pd.DataFrame) -> dict[int, Problem]:
+    """The problems of the frame."""
     from harness.store.dimensions import rows_by_id
 
     found = rows_by_id(connection, schema.problem, (int(i) for i in frame["problem_id"].unique()))
-    problems = {id_: problem_of(row) for id_, row in found.items()}
-    return {id_: (problem.summary(), problem.mask) for id_, problem in problems.items()}
+    return {id_: problem_of(row) for id_, row in found.items()}
 
 
 def _tidy(

@@ -94,7 +94,12 @@ class ClusterHandle:
 
 
 def open_dispatcher(planned: Planned, handle: ClusterHandle) -> Dispatcher:
-    """The dispatcher that the config names."""
+    """The dispatcher that the config names. Raises ConfigError where it names none."""
+    if planned.cluster.dispatcher == "none":
+        raise ConfigError(
+            f"cluster={planned.cluster.name} measures on another machine: "
+            "attnbench plan … --format requests writes what `python -m harness.measure` runs there"
+        )
     if planned.cluster.dispatcher == "inline":
         from harness.dispatch.inline import InlineDispatcher
 

@@ -52,7 +52,7 @@ def _machine(console: Console) -> None:
 
 def _devices(console: Console) -> list[Gpu]:
     from harness.config.catalog import gpus as known_gpus
-    from harness.plan.hardware import boards, cpu_model, local_gpus, usable_cores
+    from harness.hardware import boards, cpu_model, local_gpus, usable_cores
 
     known_here = known_gpus()
     console.print(f"{'CPU':14} {escape(cpu_model())}, {usable_cores()} cores", highlight=False)

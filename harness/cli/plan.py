@@ -81,7 +81,7 @@ def _print_matrix(planned: Planned, console: Console) -> None:
         table.add_column(column)
     table.add_column("jobs", justify="right")
     table.add_column("lengths")
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[int]] = {}
     for job in planned.plan.jobs:
         key = (
             job.kernel.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 WIDE = 10_000
 """Width of a table that goes into a file or a pipe: nothing is cut there."""
-WORST_FIRST = ("ok", "skipped")
+SORTED_BY = ["workload", "dtype", "direction", "mode", "gpu", "seq_k", "seq_q", "batch"]
+NO_INTERVAL = 100.0
+"""An interval that reaches this far (%) says only that launches disagree; few launches do that."""
 
 
-def load(filters: Mapping[str, Any], url: str) -> pd.DataFrame:
+def load(filters: Mapping[str, Any], url: str, *, commands: bool = False) -> pd.DataFrame:
     """The frame of matching records. ``sweep`` may be ``last`` or ``all``."""
     from harness.analysis.query import results
     from harness.config.catalog import gpus
@@ -38,7 +40,7 @@ def load(filters: Mapping[str, Any], url: str) -> pd.DataFrame:
             if not sweeps:
                 raise AttnbenchError(f"{store.safe_url} has no sweep yet: attnbench run …")
             wanted["sweep"] = max(row.id for row in sweeps)
-        return results(store, gpus=gpus(), **wanted)
+        return results(store, gpus=gpus(), commands=commands, **wanted)
 
 
 def results_command(
@@ -48,7 +50,7 @@ def results_command(
     url = store_url(store)
     if format == "table" and out is None:
         return print_results(filters, url)
-    frame = load(filters, url)
+    frame = load(filters, url, commands=True)
     if format == "parquet":
         if out is None:
             raise AttnbenchError("--format parquet writes a file: add --out results.parquet")
@@ -97,7 +99,7 @@ def _print_frame(frame: pd.DataFrame, console: Console) -> None:
         return
     table_of = cells(frame)
     shown = table_of[table_of.status != "skipped"].sort_values(
-        ["workload", "dtype", "direction", "gpu", "seq_k", "seq_q", "batch", "latency_ms"],
+        [*SORTED_BY, "latency_ms"],
         na_position="last",
     )
     _print_measured(shown, console)
@@ -107,47 +109,50 @@ def _print_frame(frame: pd.DataFrame, console: Console) -> None:
 
 
 def _print_measured(frame: pd.DataFrame, console: Console) -> None:
-    import pandas as pd
+    """One table for each workload, dtype, direction, mode and device; its heading says which."""
+    heading = ["workload", "dtype", "direction", "mode", "gpu", "device"]
+    frame = frame.assign(device=frame.device.fillna("no device"))
+    for key, part in frame.groupby(heading, sort=False, dropna=False):
+        workload, dtype, direction, mode, _, device = map(str, key)
+        title = f"{workload or 'matrix'} · {dtype} · {direction} · {mode} · {device}"
+        console.print(title, style="bold", markup=False, highlight=False)
+        console.print(_table(part.to_dict("records")))
 
-    with_peak = bool(frame.peak_share.notna().any())
+
+def _table(rows: list[dict[Any, Any]]) -> Table:
+    """A row a kernel and problem; columns that are empty throughout are left out."""
+    columns: dict[str, Callable[[dict[Any, Any]], str]] = {
+        "ms": lambda r: _digits(r["latency_ms"]),
+        "95 % interval": lambda r: _interval(
+            r["latency_low_ms"], r["latency_high_ms"], r["latency_ms"]
+        ),
+        "TFLOP/s": lambda r: _digits(r["tflops"]),
+        "GB/s": lambda r: _digits(r["bandwidth_gb_s"]),
+        "% peak": lambda r: _digits(r["peak_share"] * 100),
+        "peak MB": lambda r: _digits(r["peak_memory_mb"]),
+        "max error": lambda r: "" if isnan(r["max_error"]) else f"{r['max_error']:.1e}",
+    }
+    shown = {name: [text(row) for row in rows] for name, text in columns.items()}
+    shown = {name: texts for name, texts in shown.items() if any(texts)}
     table = Table(box=None, pad_edge=False)
-    for name in ("workload", "problem", "device", "kernel"):
-        table.add_column(name, no_wrap=name == "kernel")
-    numeric = ["ms", "95 % interval", "TFLOP/s", "GB/s", "% peak", "peak MB", "max error"]
-    if not with_peak:
-        numeric.remove("% peak")
-    for name in numeric:
-        table.add_column(name, justify="right")
-    table.add_column("status")
+    table.add_column("problem", no_wrap=True)
+    table.add_column("kernel", no_wrap=True)
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", overflow="fold")
     previous = None
-    for row in frame.itertuples():
-        key = (row.workload, row.problem, row.device)
-        if previous is not None and key != previous:
-            table.add_section()
-        same, previous = key == previous, key
-        device = row.device if isinstance(row.device, str) else row.gpu
-        head = ["", "", ""] if same else [str(row.workload), str(row.problem), device]
-        values = [
-            _digits(row.latency_ms),
-            _interval(row.latency_low_ms, row.latency_high_ms, row.latency_ms),
-            _digits(row.tflops),
-            _digits(row.bandwidth_gb_s),
-            _digits(row.peak_share * 100 if pd.notna(row.peak_share) else None),
-            _digits(row.peak_memory_mb),
-            "" if pd.isna(row.max_error) else f"{row.max_error:.1e}",
-        ]
-        if not with_peak:
-            values.pop(4)
-        style = None if row.status == "ok" else "red"
-        status = "ok" if row.status == "ok" else f"{row.status}: {row.reason}"
-        cells_of = [*head, str(row.kernel), *values, status]
-        table.add_row(*map(escape, cells_of), style=style)
-    console.print(table)
+    for number, row in enumerate(rows):
+        problem, previous = row["problem"] if row["problem"] != previous else "", row["problem"]
+        good = row["status"] == "ok"
+        status = "ok" if good else f"{row['status']}: {row['reason']}"
+        cells_of = [problem, row["kernel"], *(texts[number] for texts in shown.values()), status]
+        table.add_row(*(escape(str(cell)) for cell in cells_of), style=None if good else "red")
+    return table
 
 
-def _digits(value: float | None) -> str:
+def _digits(value: float) -> str:
     """Three significant digits, without an exponent where people would not write one."""
-    if value is None or isnan(value):
+    if isnan(value):
         return ""
     if value == 0:
         return "0"
@@ -158,6 +163,9 @@ def _digits(value: float | None) -> str:
 
 def _interval(low: float, high: float, middle: float) -> str:
     """The interval as − and + shares of the value: what a reader compares."""
-    if any(v is None or isnan(v) for v in (low, high, middle)):
+    if any(isnan(v) for v in (low, high, middle)):
         return ""
-    return f"−{(1 - low / middle) * 100:.1f} +{(high / middle - 1) * 100:.1f} %"
+    below, above = (1 - low / middle) * 100, (high / middle - 1) * 100
+    if above >= NO_INTERVAL:
+        return "not known"
+    return f"−{below:.1f} +{above:.1f} %"

@@ -27,7 +27,12 @@ _WHERE_SET = ("operator", "pattern", "kv_dtype", "cache", "page_size", "lengths"
 
 
 def command_of(
-    kernel: Kernel, problem: Problem, gpu: str, timing: Timing, workload: str, known: Mapping[str, Any]
+    kernel: Kernel,
+    problem: Problem,
+    gpu: str,
+    timing: Timing,
+    workload: str,
+    known: Mapping[str, Any],
 ) -> str:
     """``attnbench run …`` for one cell; ``known`` are the workloads of the catalog.
 

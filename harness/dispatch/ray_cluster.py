@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import DispatchError
+from harness.hardware import identify
 from harness.model import Gpu
 from harness.model.gpu import CPU
-from harness.plan.hardware import identify
 
 DESCRIBE_TIMEOUT_S = 60.0
 

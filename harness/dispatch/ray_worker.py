@@ -8,10 +8,10 @@ import ray
 
 import harness
 from harness.errors import DispatchError
+from harness.hardware import Board, boards
 from harness.measure.request import Request
 from harness.measure.supervisor import Supervisor
 from harness.model import Gpu, Record
-from harness.plan.hardware import Board, boards
 
 
 def versions() -> dict[str, str]:

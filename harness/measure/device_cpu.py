@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
-import platform
 import re
 import socket
 from pathlib import Path
 
 import torch
 
+from harness.hardware import cpu_model, usable_cores
 from harness.measure.clock import host_ns
 from harness.measure.device import Call, MeasuredDevice
 from harness.model import Device, Memory
@@ -19,21 +19,6 @@ from harness.model import Device, Memory
 FLUSH_SHARE = 2  # times the last-level cache (FIELD.md §1.6)
 FLUSH_MIN_BYTES = 64 << 20
 KIB = 1024
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
-def cpu_model() -> str:
-    """The processor's model name, as the operating system gives it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or platform.machine()
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found.group(1).strip() if found else platform.machine()
 
 
 def machine_uuid() -> str:

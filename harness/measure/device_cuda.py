@@ -50,7 +50,7 @@ class CudaDevice(MeasuredDevice):
         return Device(
             model=p.name,
             kind="rocm" if torch.version.hip else "cuda",
-            uuid=str(getattr(p, "uuid", "")) or f"{socket.gethostname()}:{p.pci_bus_id}",
+            uuid=str(getattr(p, "uuid", "")) or f"{socket.gethostname()}:{p.name}",
             host=socket.gethostname(),
             memory_bytes=int(p.total_memory),
             cache_bytes=int(getattr(p, "L2_cache_size", 0)) or None,

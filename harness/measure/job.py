@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -171,7 +171,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
 def _check_after(
     series: Series,
     binding: Binding,
-    values: list[Mapping[str, Tensor]],
+    values: Sequence[Mapping[str, Tensor]],
     check: Callable[[int, Any], Accuracy],
 ) -> list[Accuracy]:
     """Check what the last timed call returned, and one call on the values not checked before."""

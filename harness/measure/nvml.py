@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 
 
 def read_conditions(uuid: str) -> dict[str, float | str]:
@@ -19,7 +20,7 @@ def read_conditions(uuid: str) -> dict[str, float | str]:
     try:
         name = uuid if uuid.startswith("GPU-") else f"GPU-{uuid}"
         handle = pynvml.nvmlDeviceGetHandleByUUID(name)
-        readers = {
+        readers: dict[str, Callable[[], float]] = {
             "sm_clock_mhz": lambda: pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM),
             "power_w": lambda: pynvml.nvmlDeviceGetPowerUsage(handle) / 1000,
             "temperature_c": lambda: pynvml.nvmlDeviceGetTemperature(

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MeasureError
+from harness.hardware import usable_cores
 from harness.measure.clock import Stopwatch, monotonic_s
-from harness.measure.device_cpu import usable_cores
 from harness.measure.forks import Child, ForkServer
 from harness.measure.request import Request
 from harness.model import Device, Environment, Gpu, Record, Status, utc_now
@@ -113,7 +113,8 @@ class Supervisor:
 
     def _cause_of_death(self, request: Request, how: str) -> tuple[Status, str]:
         child, self._child = self._child, None
-        assert child is not None
+        if child is None:
+            raise MeasureError("the child was already replaced")
         if how == "timeout":
             child.kill()
             limit = request.job.timing.timeout_s
@@ -180,7 +181,7 @@ class Supervisor:
                     raise MeasureError(f"the oracle took over {ORACLE_TIMEOUT_S:.0f} s")
                 self._expected[key] = self._oracle.connection.recv()
             except (EOFError, ConnectionError) as error:
-                code = self._oracle.reap()
+                code = self._oracle.reap() if self._oracle else None
                 self._oracle = None
                 what = request.job.problem.summary()
                 raise MeasureError(f"the oracle of {what} died (exit code {code})") from error

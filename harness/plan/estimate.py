@@ -51,7 +51,7 @@ def latency_s(problem: Problem, gpu: Gpu) -> float:
     """Seconds of one call, a rough figure."""
     model = cost_model(problem.operator)
     if gpu.kind == "cpu":
-        from harness.plan.hardware import usable_cores
+        from harness.hardware import usable_cores
 
         rate = CPU_GFLOPS_PER_CORE * 1e9 * (gpu.threads or usable_cores())
     else:

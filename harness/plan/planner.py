@@ -14,7 +14,7 @@ from harness.config.paths import conf_dir
 from harness.errors import ConfigError
 from harness.plan.collect import Collector
 from harness.plan.planned import ClusterSettings, Planned, StoreSettings
-from harness.plan.targets import ClusterGpus, Targets
+from harness.plan.targets import ELSEWHERE, ClusterGpus, Targets
 
 T = TypeVar("T")
 
@@ -75,8 +75,9 @@ def composed_yaml(experiments: Sequence[Experiment]) -> str:
 
 def _cluster_of(conf: Any) -> ClusterSettings:
     known = {k: v for k, v in conf.items() if k in ClusterSettings.__dataclass_fields__}
-    if known.get("dispatcher") not in ("ray", "inline"):
-        raise ConfigError(f"cluster.dispatcher={known.get('dispatcher')!r} is not ray or inline")
+    if known.get("dispatcher") not in ("ray", "inline", ELSEWHERE):
+        given = known.get("dispatcher")
+        raise ConfigError(f"cluster.dispatcher={given!r} is not ray, inline or {ELSEWHERE}")
     if known["retries"] < 0 or known["wait_s"] < 0:
         raise ConfigError("cluster.retries and cluster.wait_s can't be negative")
     if known["dispatcher"] == "inline" and known.get("address"):

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from harness.config import catalog
 from harness.config.catalog import Found
 from harness.errors import ConfigError, DispatchError
+from harness.hardware import boards, local_gpus, local_targets, usable_cores
 from harness.model import Gpu
 from harness.model.gpu import CPU
-from harness.plan.hardware import boards, local_gpus, local_targets, usable_cores
 from harness.plan.planned import ClusterSettings
 
-ClusterGpus = Callable[[], list[Gpu]]
-"""The GPU models (and ``cpu``, where a node measures on it) of a cluster; contacts Ray."""
+ClusterGpus = Callable[[str | None], list[Gpu]]
+"""The GPU models (or ``cpu``, where it has none) of the cluster at an address; contacts Ray."""
+
+ELSEWHERE = "none"
+"""The dispatcher of a plan that another machine carries out: nothing here need have its GPU."""
 
 
 class Targets:
@@ -29,10 +32,21 @@ class Targets:
     @property
     def here(self) -> bool:
         """Whether the jobs run on this machine."""
-        return self._cluster.address is None
+        return self._cluster.address is None and not self._elsewhere
+
+    @property
+    def _elsewhere(self) -> bool:
+        return self._cluster.dispatcher == ELSEWHERE
 
     def of(self, gpu: Gpu) -> tuple[Gpu, ...]:
         """The GPUs that one option stands for. Raises DispatchError where there is none."""
+        if self._elsewhere:
+            if gpu.name in ("all", "local"):
+                raise ConfigError(
+                    f"cluster={self._cluster.name} measures on a machine that this one can't ask: "
+                    "name its GPU (attnbench list gpus), e.g. gpu=h100"
+                )
+            return (gpu,)
         if gpu.name == "all":
             return tuple(self._present())
         if gpu.name == "local":
@@ -59,7 +73,7 @@ class Targets:
                 raise ConfigError(
                     f"cluster.address={self._cluster.address}: this command can't ask a cluster"
                 )
-            self._remote = self._ask()
+            self._remote = self._ask(self._cluster.address)
             if not self._remote:
                 raise DispatchError(f"the cluster at {self._cluster.address} has no devices")
         return self._remote

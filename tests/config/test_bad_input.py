@@ -34,7 +34,7 @@ SINGLE = {
     "timing.launches=0": "timing.launches must be at least 1, not 0",
     "timing.mode=lukewarm": "timing.mode='lukewarm' is not one of cold, hot",
     "workload.operator=mla": "unknown operator 'mla'",
-    "cluster.dispatcher=slurm": "cluster.dispatcher='slurm' is not ray or inline",
+    "cluster.dispatcher=slurm": "cluster.dispatcher='slurm' is not ray, inline or none",
     "kernel=eager,flex": "kernel=eager,flex names several values: add -m to run every one",
     "workload.seq_len=range(1,9)": "workload.seq_len=range(1,9) names several values: add -m",
     "kernel=[eager,flex]": "kernel takes one option, not a list: to run every one of them, "

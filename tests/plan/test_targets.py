@@ -6,9 +6,9 @@ import pytest
 
 from harness.config import catalog
 from harness.errors import ConfigError, DispatchError
+from harness.hardware import Board, identify, visible
 from harness.model import Gpu
 from harness.plan import build_plan, hardware
-from harness.plan.hardware import Board, identify, visible
 
 KNOWN = catalog.gpus()
 CLUSTER = ["cluster.address=head:6379"]

@@ -1,1 +1,1 @@
-import does_not_exist_anywhere
+import does_not_exist_anywhere  # noqa: F401 - that is what is broken
