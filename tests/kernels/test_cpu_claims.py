@@ -118,6 +118,15 @@ def test_how_each_backend_is_told_the_mask_on_cuda(
         assert "no bottom-right" in code.supports(problem, "cuda", {"backend": backend})
 
 
+@pytest.mark.parametrize("form", ["none", "is_causal", "lower_right", "tensor"])
+def test_torch_is_asked_for_the_last_word(form: str) -> None:
+    """On a CPU torch refuses all three CUDA backends: a refusal must reach the user as a reason."""
+    code = module("sdpa_flash")
+    for backend in code.CAN_USE:
+        reason = code.torchs_refusal(square(direction="backward", causal=True), CPU, backend, form)
+        assert reason.startswith(f"torch refuses {backend}: ")
+
+
 def test_efficient_refuses_queries_that_see_no_key() -> None:
     supports = module("sdpa_efficient").supports
     reason = supports(square(causal=True, seq_q=90), "cuda", {"backend": "EFFICIENT_ATTENTION"})

@@ -31,7 +31,7 @@ SAMPLE_FLOPS = 1.2e10
 STATISTICS_FLOPS = 6e10
 """fp64 work spent on the row statistics of a sampled backward; one head group always gets them."""
 SAMPLE_GROUPS = 8
-"""Head groups in a sample, where the work allows."""
+"""Head groups in a sample of long sequences; up to WHOLE_GROUPS where they are short."""
 SAMPLE_ROWS = 256
 """Rows in a head group's sample, where the work allows."""
 SAMPLE_ELEMENTS = 1 << 26
@@ -97,7 +97,9 @@ def selection(problem: Problem, seed: int) -> Selection:
         groups, rows = total, max(p.seq_q, p.seq_k)
     else:
         drawn = sum(int(np.prod(s)) for s in input_shapes(p).values()) // total
-        groups = max(1, min(total, SAMPLE_GROUPS, SAMPLE_ELEMENTS // drawn))
+        affordable = int(SAMPLE_FLOPS / (row_flops * min(p.seq_q, SAMPLE_ROWS)))
+        groups = min(total, max(SAMPLE_GROUPS, min(WHOLE_GROUPS, affordable)))
+        groups = max(1, min(groups, SAMPLE_ELEMENTS // drawn))
         if backward:
             statistics = 2 * visible_pairs(p) * p.group * (p.head_dim_qk + p.head_dim_v)
             groups = max(1, min(groups, int(STATISTICS_FLOPS / max(1, statistics))))
