@@ -26,6 +26,9 @@ exact there (fp64's is the oracle itself), and exp and long sums cost several ul
 FACTOR = 2.0
 """How many times the baseline's error a kernel may err."""
 
+HUGE = 1e100
+"""What garbage is cut to, so that its square and every figure of it stays finite."""
+
 Array = NDArray[Any]
 
 
@@ -74,7 +77,7 @@ def judge(problem: Problem, expected: Expected, selected: dict[str, Array]) -> J
             return Judgement(None, False, f"{name} {has}")
         if not np.isfinite(got).all():
             return Judgement(None, False, f"{name} holds NaN or infinite values")
-        error = got.astype(np.float64) - right
+        error = np.clip(got.astype(np.float64), -HUGE, HUGE) - right
         measures[name] = _measures(problem, expected, name, right, error)
         checks += _checks(problem, expected, name, error, measures[name])
     worst = max(checks, key=lambda c: c.strain)

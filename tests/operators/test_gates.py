@@ -215,6 +215,16 @@ def test_a_quantised_cache_can_be_judged_by_the_angle_but_not_by_it_alone() -> N
     assert not judge(problem, found, {"out": found.outputs["out"] * 2}).ok
 
 
+def test_garbage_of_any_size_has_finite_figures() -> None:
+    problem = attention()
+    found = reference.expected(problem, 1)
+    verdict = judge(problem, found, {"out": np.full_like(found.outputs["out"], 1.7e308)})
+    assert not verdict.ok
+    assert verdict.accuracy is not None
+    figures = [verdict.accuracy.max_error, verdict.accuracy.rmse_ratio, verdict.accuracy.cosine]
+    assert np.isfinite(figures).all()
+
+
 def test_a_selection_of_another_shape_is_not_judged() -> None:
     found = word(Gate("cosine", 0.99))
     for selected, reason in (({}, "out is missing"), ({"out": np.zeros((1, 2))}, "out has shape")):
