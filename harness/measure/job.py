@@ -24,6 +24,7 @@ from harness.measure.environment import installed_version
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
 from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
+from harness.measure.stop import INTERVAL_SAMPLES
 from harness.measure.tamper import differences, snapshot
 from harness.model import Accuracy, Device, Environment, Kernel, Memory, Record, Status, utc_now
 from harness.operators import cost_model, reference
@@ -32,9 +33,6 @@ from harness.operators.gates import Judgement
 
 Judge = Callable[[int, dict[str, np.ndarray]], Judgement]
 """Compares selected outputs with the oracle of value set 0 or 1."""
-
-FEW_SAMPLES = 6
-"""Below this many samples the median has no 95 % interval."""
 
 
 class _Unsupported(Exception):
@@ -163,7 +161,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         "flops": costs.flops(problem),
         "min_bytes": costs.min_bytes(problem),
         "cost_model": costs.MODEL,
-        "flags": ("few_samples",) if len(series.samples_ms) < FEW_SAMPLES else (),
+        "flags": ("few_samples",) if len(series.samples_ms) < INTERVAL_SAMPLES else (),
         "conditions": tuple(sorted(device.conditions().items())),
     }
 

@@ -18,6 +18,11 @@ BUDGET = "budget"
 MAX_SAMPLES = "max_samples"
 """The most samples allowed are in."""
 
+INTERVAL_SAMPLES = 6
+"""The fewest samples whose median has a 95 % interval."""
+GRACE = 5
+"""Budgets that a series is given to get there."""
+
 
 @dataclass
 class StopRule:
@@ -35,7 +40,8 @@ class StopRule:
     def add(self, sample_ms: float, elapsed_s: float, calls: int = 1) -> str | None:
         """Take one sample; ``elapsed_s`` is the loop's wall time so far. Why to stop, or None.
 
-        The budget stops only after a first sample, so a slow kernel has at least one.
+        The budget stops once the samples suffice for an interval; a kernel so slow that they
+        don't is given GRACE budgets, and at least one sample.
         """
         self.samples_ms.append(sample_ms)
         self._timed_ms += sample_ms * calls
@@ -45,7 +51,8 @@ class StopRule:
                 return INTERVAL
         if len(self.samples_ms) >= self.timing.max_samples:
             return MAX_SAMPLES
-        if elapsed_s >= self.timing.budget_s:
+        enough = len(self.samples_ms) >= INTERVAL_SAMPLES
+        if elapsed_s >= self.timing.budget_s * (1 if enough else GRACE):
             return BUDGET
         return None
 

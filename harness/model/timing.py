@@ -28,7 +28,8 @@ class Timing:
     max_samples: int = 10_000
     """Stop at the latest after this many samples."""
     budget_s: float = 5.0
-    """Stop at the latest after this long in the sampling loop (flushes included), s."""
+    """Stop after this long in the sampling loop (flushes included), s; five times as long where
+    fewer than 6 samples, which an interval needs, are in by then."""
     relative_ci: float = 0.01
     """Stop when the 95 % interval of the median is within ± this share of it."""
     timeout_s: float = 300.0

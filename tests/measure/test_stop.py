@@ -53,6 +53,13 @@ def test_a_slow_kernel_has_one_sample_at_least() -> None:
     assert rule.samples_ms == [5000.0]
 
 
+def test_a_slow_kernel_gets_the_samples_of_an_interval_within_five_budgets() -> None:
+    rule = StopRule(Timing(budget_s=1.0, min_time_s=0.0))
+    assert feed(rule, [300.0] * 10, step_s=0.3) == (6, BUDGET)
+    rule = StopRule(Timing(budget_s=1.0, min_time_s=0.0))
+    assert feed(rule, [2000.0] * 10, step_s=2.0) == (3, BUDGET)
+
+
 def test_most_samples_end_it() -> None:
     rule = StopRule(Timing(max_samples=25, relative_ci=1e-9, min_time_s=0.0, budget_s=100))
     samples = [1.0, 2.0] * 50

@@ -24,7 +24,9 @@ def test_workload(name: str) -> None:
 @pytest.mark.parametrize("name", catalog.gpus())
 def test_gpu(name: str) -> None:
     gpu = catalog.gpus()[name]
-    planned = build_plan([f"gpu={name}", "cluster.address=head:6379"], cluster_gpus=lambda: [gpu])
+    planned = build_plan(
+        [f"gpu={name}", "cluster.address=head:6379"], cluster_gpus=lambda address: [gpu]
+    )
     (job,) = [*planned.plan.jobs, *(skip.job for skip in planned.plan.skips)]
     assert job.gpu == gpu
     if gpu.kind != "cpu":
@@ -66,7 +68,7 @@ def test_experiment(name: str, gpu: str) -> None:
     found = catalog.gpus()[gpu]
     planned = build_plan(
         [f"experiment={name}", f"gpu={gpu}", "cluster.address=head:6379"],
-        cluster_gpus=lambda: [found],
+        cluster_gpus=lambda address: [found],
     )
     assert planned.plan.jobs
     assert catalog.experiments()[name]["name"] == name
@@ -86,7 +88,7 @@ def test_quickstart_fits_a_small_machine() -> None:
 def test_quickstart_goes_further_on_a_gpu() -> None:
     h100 = catalog.gpus()["h100"]
     command = ["experiment=quickstart", "gpu=h100", "cluster.address=head:6379"]
-    jobs = build_plan(command, cluster_gpus=lambda: [h100]).plan.jobs
+    jobs = build_plan(command, cluster_gpus=lambda address: [h100]).plan.jobs
     assert max(job.problem.seq_q for job in jobs) == 16384
     assert {"sdpa_cudnn", "sdpa_efficient", "flex"} <= {job.kernel.name for job in jobs}
 

@@ -8,7 +8,8 @@ from harness.config import catalog
 from harness.errors import ConfigError, DispatchError
 from harness.hardware import Board, identify, visible
 from harness.model import Gpu
-from harness.plan import build_plan, hardware
+from harness import hardware
+from harness.plan import build_plan
 
 KNOWN = catalog.gpus()
 CLUSTER = ["cluster.address=head:6379"]
@@ -94,13 +95,13 @@ def test_a_gpu_that_this_machine_has_not(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_gpu_that_no_node_has() -> None:
     with pytest.raises(DispatchError, match="no node of the cluster at head:6379 has a h100"):
-        build_plan(["gpu=h100", *CLUSTER], cluster_gpus=lambda: [KNOWN["l4"], KNOWN["cpu"]])
+        build_plan(["gpu=h100", *CLUSTER], cluster_gpus=lambda address: [KNOWN["l4"], KNOWN["cpu"]])
 
 
 def test_all_is_what_the_cluster_has() -> None:
     asked: list[None] = []
 
-    def gpus() -> list[Gpu]:
+    def gpus(address: str | None) -> list[Gpu]:
         asked.append(None)
         return [KNOWN["l4"], KNOWN["h100"]]
 
@@ -111,7 +112,7 @@ def test_all_is_what_the_cluster_has() -> None:
 
 
 def test_a_cluster_is_asked_only_where_it_is_needed() -> None:
-    def never() -> list[Gpu]:
+    def never(address: str | None) -> list[Gpu]:
         raise AssertionError("asked")
 
     for command in (["gpu=cpu"], ["gpu=local"], ["gpu=cpu", *CLUSTER]):
