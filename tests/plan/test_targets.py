@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness import hardware
 from harness.config import catalog
 from harness.errors import ConfigError, DispatchError
 from harness.hardware import Board, identify, visible
 from harness.model import Gpu
-from harness import hardware
 from harness.plan import build_plan
 
 KNOWN = catalog.gpus()
