@@ -7,6 +7,8 @@ address is always given; an infeasible placement hangs without a word, so nodes 
 from __future__ import annotations
 
 import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ from harness.model import Gpu
 from harness.model.gpu import CPU
 
 DESCRIBE_TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -33,11 +36,30 @@ class Board:
     """Ray's id of its node."""
 
 
+def _must_listen(address: str) -> None:
+    """Raise DispatchError unless somebody listens there: Ray itself tries for over five minutes."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^\[\]]+)\]?:(\d+)", address)
+    if found is None:
+        if address == "auto":
+            return  # Ray knows where the head of this machine is, or says at once that none is
+        raise DispatchError(f"cluster.address={address}: give the head's host:port, or auto")
+    try:
+        with socket.create_connection((found[1], int(found[2])), timeout=CONNECT_TIMEOUT_S):
+            return
+    except (OSError, OverflowError) as error:
+        raise DispatchError(
+            f"can't reach the Ray cluster at {address}: {error}; is its head up, and its port open "
+            "to this machine?"
+        ) from error
+
+
 class RayCluster:
     """A connection to Ray. One per driver process; ``close`` ends it."""
 
     def __init__(self, address: str | None) -> None:
         """``address``: of a running cluster, or None to start an embedded Ray here."""
+        if address is not None:
+            _must_listen(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         # Ray runs its workers at niceness 15, where any other process of the machine goes first:

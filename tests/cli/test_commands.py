@@ -101,7 +101,7 @@ def test_doctor_says_what_is_usable(cli: Cli) -> None:
 def test_ctrl_c_keeps_what_is_finished_and_resume_runs_the_rest(
     cli: Cli, empty_folder: Path
 ) -> None:
-    arguments = [*TINY, "-m", "kernel=eager", "workload.seq_len=range(16,816,16)"]
+    arguments = [*TINY, "-m", "kernel=eager", "workload.seq_len=range(16,336,16)"]
     running = subprocess.Popen(
         [*attnbench_command(), "run", *arguments],
         cwd=empty_folder,
@@ -121,13 +121,13 @@ def test_ctrl_c_keeps_what_is_finished_and_resume_runs_the_rest(
     assert time.monotonic() - asked < 15
     assert "resume=true" in said
     done = finished(store)
-    assert 3 <= done < 50
+    assert 3 <= done < 20
     again = cli("run", *arguments, "resume=true")
     assert again.returncode == 0, again.stderr
     found = re.search(r"(\d+) ok", again.stdout.split("sweep ")[-1])
     assert found is not None
-    assert int(found.group(1)) == 50 - done
-    assert finished(store) == 50
+    assert int(found.group(1)) == 20 - done
+    assert finished(store) == 20
     with open_store(str(store), read_only=True) as opened:
         assert [sweep.state for sweep in opened.sweeps()] == ["done"]
 
