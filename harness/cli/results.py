@@ -84,7 +84,7 @@ def _table_text(frame: pd.DataFrame) -> str:
 
 
 def print_results(filters: Mapping[str, Any], url: str) -> int:
-    """The table for people: a row a cell, fastest kernel of each problem first."""
+    """The table for people: each cell's latest result, fastest kernel of each problem first."""
     frame = load(filters, url)
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     _print_frame(frame, console)
@@ -92,12 +92,12 @@ def print_results(filters: Mapping[str, Any], url: str) -> int:
 
 
 def _print_frame(frame: pd.DataFrame, console: Console) -> None:
-    from harness.analysis.query import cells
+    from harness.analysis.query import cells, latest
 
     if frame.empty:
         console.print("no results match", style="dim")
         return
-    table_of = cells(frame)
+    table_of = latest(cells(frame))
     shown = table_of[table_of.status != "skipped"].sort_values(
         [*SORTED_BY, "latency_ms"],
         na_position="last",

@@ -23,6 +23,7 @@ from harness.dispatch.resume import resumable_sweep
 from harness.dispatch.rounds import requests_in_rounds
 from harness.measure.revision import harness_commit, kernel_revision
 from harness.model import Sweep, new_sweep_id
+from harness.plan import Planned
 from harness.store import Store, open_store
 
 INTERRUPTED = 130
@@ -80,11 +81,13 @@ def _print_config(overrides: list[str], multirun: bool, folders: list[Path], cfg
     return 0
 
 
-def _new_sweep(planned: object, overrides: list[str], multirun: bool, folders: list[Path]) -> Sweep:
+def _new_sweep(
+    planned: Planned, overrides: list[str], multirun: bool, folders: list[Path]
+) -> Sweep:
     words = ["attnbench", "run"]
     words += ["-m"] if multirun else []
     words += [word for folder in folders for word in ("--kernels", str(folder))]
-    plan = planned.plan  # type: ignore[attr-defined]
+    plan = planned.plan
     return Sweep(
         id=new_sweep_id(),
         name=plan.name,
