@@ -124,7 +124,7 @@ class Problem:
                 f"causal=true sees nothing to the right, so window_right={self.window_right} "
                 "can't be given with it"
             )
-        if self.softcap < 0:
+        if not 0 <= self.softcap < float("inf"):
             raise InvalidProblem(f"softcap must be 0 (off) or positive, not {self.softcap}")
         if self.scale is not None and not self.scale > 0:
             raise InvalidProblem(f"scale must be positive or null, not {self.scale}")
