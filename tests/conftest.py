@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import PostgresServer, running_postgres
 
 # Before anything imports ray. Token authentication would write into the home directory and change
 # later clusters on this host.
@@ -42,6 +45,13 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("honest", "unsupported", "broken_import", "no_build"):
         (conf / f"{name}.yaml").write_text(f"name: {name}\nfile: {name}.py\n{limits}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real Postgres, started by the first test that asks for it."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from harness.model import Device, Kernel, Record, Timing
 from harness.model.identity import digest
 from harness.store import schema
 from harness.store.engine import insert_new
-from harness.store.rows import Row, checked, json_text
+from harness.store.rows import Row, checked_for, json_text
 
 Ids = dict[str, int | None]
 
@@ -177,7 +177,8 @@ class KnownIds:
             new: dict[str, Row] = {}
             for key, record, ids in zip(keys, records, everyone, strict=True):
                 if key is not None and key not in known and key not in new:
-                    new[key] = checked(dimension.row(record, ids)) | {"key": key}
+                    row = dimension.row(record, ids) | {"key": key}
+                    new[key] = checked_for(dimension.table, row)
             if new:
                 # Sorted: two writers that add the same rows in one order can't lock each other out.
                 rows = [new[key] for key in sorted(new)]

@@ -20,10 +20,11 @@ FOLDER = Path(__file__).parent / "migrations"
 """Alembic's environment; travels in the wheel."""
 
 
-def build(connection: Connection) -> None:
+def build(connection: Connection, revision: str = "") -> None:
     """Make every table in an empty database, or bring an older schema up to date.
 
-    Runs in the caller's transaction: nothing is changed unless all of it is.
+    ``revision`` (default: the newest) may be older than what is there: then what is newer is
+    dropped, with what it holds. Runs in the caller's transaction: all of it happens, or nothing.
     """
     from alembic import command
     from alembic.config import Config
@@ -31,7 +32,11 @@ def build(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    wanted = revision or HEAD
+    if (_noted(connection) or "") > wanted:
+        command.downgrade(config, wanted)
+    else:
+        command.upgrade(config, wanted)
     writer = {"value": harness.__version__}
     changed = connection.execute(
         update(store_info).where(store_info.c.name == "schema_writer").values(writer)
@@ -46,10 +51,10 @@ def revision_of(connection: Connection, url: URL) -> str | None:
     Raises:
         StoreError: it has tables, but they are not attnbench's.
     """
-    names = set(inspect(connection).get_table_names())
-    if VERSION_TABLE in names:
-        version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
-        return str(version)
+    noted = _noted(connection)
+    if noted is not None:
+        return noted
+    names = inspect(connection).get_table_names()
     if names:
         some = ", ".join(sorted(names)[:3])
         raise StoreError(
@@ -111,6 +116,44 @@ def upgrade(url: str) -> str:
                 return f"{safe_text(parsed)}: schema {before} upgraded to {HEAD}"
         finally:
             engine.dispose()
+
+
+def downgrade(url: str, revision: str) -> str:
+    """Take a store back to an older schema, so that an older attnbench can use it.
+
+    What only the newer schema holds is lost (0002: tags, exclusions, baselines, the audit log).
+
+    Raises:
+        SchemaMismatch: the schema is newer than this attnbench.
+        StoreError: no store there, or ``revision`` isn't older than its schema.
+    """
+    parsed = parse_url(url)
+    engines.require(parsed)
+    with engines.translated(parsed):
+        engine = engines.open_engine(parsed, foreign_keys=False)
+        try:
+            with engines.writing(engine) as connection:
+                before = revision_of(connection, parsed)
+                if before is None or _newer(before):
+                    check(connection, parsed)
+                older = [f"{n:04}" for n in range(1, int(before or 0))]
+                if revision not in older:
+                    raise StoreError(
+                        f"{safe_text(parsed)} has schema {before}: it can be taken back to "
+                        f"{', '.join(older) or 'none'}, not to {revision!r}"
+                    )
+                build(connection, revision)
+                return f"{safe_text(parsed)}: schema {before} taken back to {revision}"
+        finally:
+            engine.dispose()
+
+
+def _noted(connection: Connection) -> str | None:
+    """The revision that Alembic noted; None where it never did."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    return str(version)
 
 
 def _newer(revision: str) -> bool:

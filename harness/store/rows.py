@@ -10,7 +10,10 @@ import json
 import math
 import struct
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
+
+from sqlalchemy import Table, Text, UniqueConstraint
 
 from harness.errors import StoreError
 from harness.model import (
@@ -29,6 +32,9 @@ from harness.model.identity import canonical_json
 from harness.model.problem import params_of
 
 Row = dict[str, Any]
+
+LONGEST_NAME = 2000
+"""UTF-8 bytes of a text that is looked up by: a Postgres index takes 2,704 with its overhead."""
 
 _LARGEST = 2**63 - 1
 
@@ -71,6 +77,33 @@ def checked(row: Row) -> Row:
         if value is not None and kind is not bool:
             _check(name, value)
     return row
+
+
+def checked_for(table: Table, row: Row) -> Row:
+    """``checked``, and no text too long for an index of ``table``: Postgres has a limit there.
+
+    Raises:
+        StoreError: a value that can't be stored exactly on every engine, or be looked up.
+    """
+    for name in _indexed_texts(table):
+        value = row.get(name)
+        if isinstance(value, str) and len(value) > LONGEST_NAME // 4:
+            size = len(value.encode(errors="replace"))
+            if size > LONGEST_NAME:
+                raise StoreError(
+                    f"{table.name}.{name} ({value[:30]!r} …) is {size:,} bytes long, "
+                    f"{LONGEST_NAME:,} at most: shorten it"
+                )
+    return checked(row)
+
+
+@cache
+def _indexed_texts(table: Table) -> tuple[str, ...]:
+    columns = {c for index in table.indexes for c in index.columns}
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            columns |= set(constraint.columns)
+    return tuple(sorted(c.name for c in columns if isinstance(c.type, Text)))
 
 
 def _check(name: str, value: Any) -> None:

@@ -6,6 +6,10 @@
            │            ├─ kernel_file, timing, environment, revision ──┘
            └─ sample (the raw times, one blob a result)
 
+What people add stands beside the results and changes none of them: ``tag`` (of a sweep),
+``exclusion`` (of a result), ``baseline`` (of a series), and ``audit``, which says what was changed,
+when, by whom and why.
+
 Only column types that every engine has; JSON is text that ``canonical_json`` wrote. Every dimension
 has a ``key``, the hash of what it says, so that two machines give one fact one identity whatever
 ids their databases count. Foreign keys are indexed by hand: Postgres makes no index for them
@@ -29,7 +33,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration: what this attnbench reads and writes. A test compares it with Alembic's."""
 
 VERSION_TABLE = "attnbench_schema"
@@ -281,3 +285,48 @@ sample = Table(
     Column("result_id", Integer, ForeignKey("result.id"), primary_key=True, autoincrement=False),
     Column("times_ms", LargeBinary, nullable=False),  # little-endian float64, in the order measured
 )
+
+tag = Table(
+    "tag",
+    metadata,
+    _id(),
+    _ref("sweep", index=False),  # leads the unique constraint
+    Column("name", Text, nullable=False, index=True),
+    _text("tagged_at"),
+    UniqueConstraint("sweep_id", "name"),
+)
+"""Names that people give to sweeps: ``release-1.2``, ``before-the-upgrade``."""
+
+exclusion = Table(
+    "exclusion",
+    metadata,
+    Column("result_id", Integer, ForeignKey("result.id"), primary_key=True, autoincrement=False),
+    _text("reason"),
+    _text("excluded_at"),
+)
+"""Results that analysis ignores. They are kept, and say why."""
+
+baseline = Table(
+    "baseline",
+    metadata,
+    _id(),
+    _ref("series", index=False),  # leads the unique constraint
+    _text("starts_at"),  # history before this moment is no longer what new results are held to
+    _text("reason"),
+    UniqueConstraint("series_id", "starts_at"),
+)
+"""Moments from which a series' history counts anew; the latest one does."""
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _key(),  # hash of all that follows, so that a merge brings each entry once
+    Column("at", Text, nullable=False, index=True),  # ISO 8601 UTC
+    _text("actor"),  # user@host
+    _text("action"),  # prune, exclude, include, reset-baseline, tag, untag, delete-sweep, merge …
+    _text("subject"),  # what it was done to, in words
+    _text("reason"),
+    _text("details"),  # JSON object: counts and keys
+)
+"""Every change of history: when, by whom, what, why."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from harness.errors import StoreError
 from harness.model import Sweep
-from harness.store.rows import Row, checked, json_text
+from harness.store import schema
+from harness.store.rows import Row, checked_for, json_text
 
 STATES = ("running", "done", "interrupted", "failed")
 """running: started and not ended, or its driver was killed. failed: the tool itself gave up."""
@@ -28,7 +29,7 @@ def sweep_row(sweep: Sweep) -> Row:
     row = {name: getattr(sweep, name) for name in Sweep.__dataclass_fields__}
     row["key"] = row.pop("id")
     row["overrides"] = json_text(sweep.overrides, "overrides")
-    return checked(row | {"state": "running", "finished_at": ""})
+    return checked_for(schema.sweep, row | {"state": "running", "finished_at": ""})
 
 
 def stored_sweep(row: Row) -> StoredSweep:

@@ -40,10 +40,10 @@ def _everything(folder: Path | None) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def filled(store: Store, path: Path) -> Path:
+def filled(sqlite_store: Store, path: Path) -> Path:
     """The closed file of a store with a few records."""
-    store.append_many([record(seq) for seq in range(1, 200)])
-    store.close()
+    sqlite_store.append_many([record(seq) for seq in range(1, 200)])
+    sqlite_store.close()
     return path
 
 

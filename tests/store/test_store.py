@@ -167,9 +167,9 @@ def test_a_store_from_before_a_fork_is_refused_in_the_child(store: Store) -> Non
     assert store.append(record())
 
 
-def test_a_closed_store_leaves_one_file_and_reads_the_same(store: Store, path) -> None:
-    store.append(record())
-    store.close()
+def test_a_closed_store_leaves_one_file_and_reads_the_same(sqlite_store: Store, path) -> None:
+    sqlite_store.append(record())
+    sqlite_store.close()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     with open_store(f"sqlite:///{path}", read_only=True) as again:
         (read,) = again.records()
