@@ -19,12 +19,18 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ZOO = Path(__file__).parent / "zoo"
 
 
-def zoo_names() -> list[str]:
-    """The misbehaviours, each a function of misbehaving.py."""
-    text = (ZOO / "misbehaving.py").read_text()
-    heads = [line for line in text.splitlines() if line.startswith("def ")]
-    names = [head.removeprefix("def ").split("(")[0] for head in heads]
-    return [name for name in names if name not in ("attention", "build")]
+ZOO_FILES = ("wrong", "tampering", "dying")
+
+
+def zoo_names() -> dict[str, str]:
+    """The misbehaviours, each a function of the inputs, with the file it is in."""
+    found = {}
+    for file in ZOO_FILES:
+        for line in (ZOO / f"{file}.py").read_text().splitlines():
+            if line.startswith("def ") and "(inputs" in line:
+                found[line.removeprefix("def ").split("(")[0]] = f"{file}.py"
+    del found["attention"]
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +45,11 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "limits:\n  cpu:\n    dtypes: [fp32, bf16]\n    masks: [full, causal]\n"
         "    directions: [forward, backward, forward_backward]\n"
     )
-    for name in zoo_names():
-        text = f"name: {name}\nfile: misbehaving.py\noptions: {{how: {name}}}\n{limits}"
+    for name, file in zoo_names().items():
+        text = f"name: {name}\nfile: {file}\noptions: {{how: {name}}}\n{limits}"
         (conf / f"{name}.yaml").write_text(text)
+    neighbour = "name: neighbour\nfile: neighbour.py\noptions: {beside: nobody}\n"
+    (conf / "neighbour.yaml").write_text(neighbour + limits)
     for name in ("honest", "unsupported", "broken_import", "no_build"):
         (conf / f"{name}.yaml").write_text(f"name: {name}\nfile: {name}.py\n{limits}")
     return folder

@@ -77,7 +77,9 @@ class Binding:
         """Outputs by name: out; dq, dk, dv …; or both."""
         gradients = tuple(f"d{name}" for name in self._names)
         if self._direction == "forward":
-            return raw if isinstance(raw, dict) else {"out": _single(raw)}
+            if isinstance(raw, dict):
+                return {str(name): _single(tensor) for name, tensor in raw.items()}
+            return {"out": _single(raw)}
         names = gradients if self._direction == "backward" else ("out", *gradients)
         return dict(zip(names, raw, strict=True))
 
@@ -85,4 +87,6 @@ class Binding:
 def _single(raw: Any) -> Tensor:
     if not isinstance(raw, Tensor):
         raise WrongOutput(f"it returned {type(raw).__name__}, not a tensor")
+    if type(raw) is not Tensor:  # a subclass can put its work off until somebody reads it
+        raise WrongOutput(f"it returned {type(raw).__name__}, a subclass, not a plain tensor")
     return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from harness.measure.device import open_device
 from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment
 from harness.measure.job import run_job
+from harness.measure.tamper import differences, snapshot
 from harness.model import Gpu, Record, Status
 from harness.operators import operator_names, reference
 from harness.operators.gates import Judgement
@@ -38,8 +40,8 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
     """Measure what comes down the connection until it ends.
 
     Sends ``("hello", Device, Environment)``, then for each Request any number of
-    ``("check", value set, outputs)``, each answered by a Judgement, and one ``("record", Record)``.
-    The oracle never enters this process.
+    ``("check", value set, outputs)``, each answered by a Judgement, and one ``("record", Record,
+    whether this process is as it was and takes another)``. The oracle never enters this process.
     """
     _redirect_output(argument["log"])
     gpu: Gpu = argument["gpu"]
@@ -49,7 +51,10 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
     facts, environment = device.describe(), read_environment(argument["harness_commit"])
     connection.send(("hello", facts, environment))
 
+    pid = os.getpid()
+
     def judge(which: int, selected: dict[str, np.ndarray]) -> Judgement:
+        _only(pid)
         connection.send(("check", which, selected))
         answer: Judgement = connection.recv()
         return answer
@@ -59,10 +64,19 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
             request = connection.recv()
         except EOFError:
             return
+        before = snapshot()
         record: Record = run_job(request, device, facts, environment, judge)
-        device.release_memory()
-        connection.send(("record", record))
-        if record.status not in CLEAN:
+        _only(pid)
+        # A kernel that is wrong, or says at last that it can't, may have changed something as well.
+        changed = differences(before, snapshot())
+        if changed and record.status in CLEAN:
+            also = "it also changed the process's state: " + "; ".join(changed)
+            record = dataclasses.replace(record, log="\n".join(filter(None, (record.log, also))))
+        usable = record.status in CLEAN and not changed
+        if usable:
+            device.release_memory()
+        connection.send(("record", record, usable))
+        if not usable:
             return
 
 
@@ -81,6 +95,12 @@ ROLES: dict[str, Callable[[Connection[Any, Any], dict[str, Any]], None]] = {
     "measure": measure_jobs,
     "oracle": compute_oracles,
 }
+
+
+def _only(pid: int) -> None:
+    """End here if a kernel has forked: two processes must not speak on one connection."""
+    if os.getpid() != pid:
+        os._exit(1)
 
 
 def _redirect_output(path: str) -> None:

@@ -32,6 +32,14 @@ class MeasuredDevice(ABC):
     def synchronize(self) -> None:
         """Wait until everything that was started on it has ended."""
 
+    def unfinished_ms(self) -> float:
+        """Wait until everything has ended; how long that took beyond what is timed, ms.
+
+        Where calls are timed on a stream: from its end to the end of all streams.
+        """
+        self.synchronize()
+        return 0.0
+
     @abstractmethod
     def flush_caches(self) -> None:
         """Evict the inputs from its caches (asynchronously, where the device is)."""

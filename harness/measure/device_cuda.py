@@ -11,7 +11,7 @@ import socket
 import torch
 
 from harness.errors import MeasureError
-from harness.measure.clock import host_ns
+from harness.measure.clock import Stopwatch, host_ns
 from harness.measure.device import Call, MeasuredDevice
 from harness.model import Device, Memory
 
@@ -25,6 +25,7 @@ SPIN_MAX_US = 5_000.0
 # Taken at import, before any kernel file is loaded, so that a replaced Event changes nothing here.
 _Event = torch.cuda.Event
 _synchronize = torch.cuda.synchronize
+_current_stream = torch.cuda.current_stream
 
 
 class CudaDevice(MeasuredDevice):
@@ -61,6 +62,13 @@ class CudaDevice(MeasuredDevice):
     def synchronize(self) -> None:
         """Wait for every stream."""
         _synchronize()
+
+    def unfinished_ms(self) -> float:
+        """From the end of the timed stream to the end of every stream, ms."""
+        _current_stream().synchronize()
+        watch = Stopwatch()
+        _synchronize()
+        return watch.ms()
 
     def flush_caches(self) -> None:
         """Overwrite at least twice the L2."""

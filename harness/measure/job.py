@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import KernelError
+from harness.measure.audit import Unfinished, finished_outputs, kept_answers
 from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
 from harness.measure.device import MeasuredDevice
@@ -25,8 +26,18 @@ from harness.measure.loader import kernel_path, layout_of, load_kernel, source_h
 from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
 from harness.measure.stop import INTERVAL_SAMPLES
-from harness.measure.tamper import differences, snapshot
-from harness.model import Accuracy, Device, Environment, Kernel, Memory, Record, Status, utc_now
+from harness.measure.tamper import differences, snapshot, thread_idents
+from harness.model import (
+    Accuracy,
+    Device,
+    Environment,
+    Kernel,
+    Memory,
+    Record,
+    Status,
+    median,
+    utc_now,
+)
 from harness.operators import cost_model, reference
 from harness.operators.base import WrongOutput
 from harness.operators.gates import Judgement
@@ -68,7 +79,7 @@ def run_job(
         measured = _measure(request, device, judge)
     except _Unsupported as unsupported:
         return ended(Status.SKIPPED, str(unsupported))
-    except _Tampered as tampered:
+    except (_Tampered, Unfinished) as tampered:
         return ended(Status.INVALID, str(tampered))
     except WrongOutput as wrong:
         return ended(Status.INCORRECT, str(wrong))
@@ -123,31 +134,35 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         setup_ms = watch.ms()
         binding = Binding(fn, inputs, problem.direction, operator.DIFFERENTIABLE)
 
-        def check(which: int, raw: Any) -> Accuracy:
-            device.synchronize()
-            _must_be_unchanged(inputs, values[which])
+        addresses = {name: tensor.data_ptr() for name, tensor in inputs.items()}
+
+        def check(which: int, raw: Any, threads: frozenset[int]) -> Accuracy:
             outputs = binding.named(raw)
+            finished_outputs(outputs, device, threads)
+            _must_be_unchanged(inputs, values[which], addresses)
             seed = request.seeds()[which]
             verdict = judge(which, operator.select(problem, seed, outputs, layout))
             if not verdict.ok or verdict.accuracy is None:
                 raise WrongOutput(verdict.reason)
             return verdict.accuracy
 
-        _poison(inputs["q"] if "q" in inputs else next(iter(inputs.values())))
+        _poison(inputs)
         binding.prepare()
         device.synchronize()
-        watch = Stopwatch()
+        threads, watch = thread_idents(), Stopwatch()
         raw = binding.call()
         device.synchronize()
         first_call_ms = watch.ms()
-        errors = [check(0, raw)]
+        errors = [check(0, raw, threads)]
         del raw
+        _must_be_clean(before)
         memory = _memory(binding, device) if timing.memory_pass else None
         series = sample_series(binding, device, timing, values, request.seeds()[0])
         errors += _check_after(series, binding, values, check)
-        changed = differences(before, snapshot())
-    if changed:
-        raise _Tampered("it changed the process's state: " + "; ".join(changed))
+        memorised = kept_answers(binding, device, values[0], median(series.samples_ms))
+        if memorised is not None:
+            raise _Tampered(memorised)
+        _must_be_clean(before)
     costs = cost_model(problem.operator)
     return {
         "samples_ms": series.samples_ms,
@@ -170,14 +185,15 @@ def _check_after(
     series: Series,
     binding: Binding,
     values: Sequence[Mapping[str, Tensor]],
-    check: Callable[[int, Any], Accuracy],
+    check: Callable[[int, Any, frozenset[int]], Accuracy],
 ) -> list[Accuracy]:
-    """Check what the last timed call returned, and one call on the values not checked before."""
-    found = [check(series.last_values, series.last_raw)]
-    if series.last_values == 0:
-        binding.refresh(values[1])
-        found.append(check(1, binding.call()))
-    return found
+    """Check what the last timed call returned, and one more call, on the other values."""
+    found = [check(series.last_values, series.last_raw, thread_idents())]
+    other = 1 - series.last_values
+    binding.refresh(values[other])
+    _poison(binding.inputs)
+    threads = thread_idents()
+    return [*found, check(other, binding.call(), threads)]
 
 
 def _memory(binding: Binding, device: MeasuredDevice) -> Memory:
@@ -213,17 +229,26 @@ def _ask_support(module: ModuleType, request: Request, device: MeasuredDevice) -
         raise _Unsupported(str(reason))
 
 
-def _poison(like: Tensor) -> None:
+def _poison(inputs: Mapping[str, Tensor]) -> None:
     """Fill and free blocks with NaN, so that memory a kernel forgets to write isn't old luck."""
+    like = inputs["q"] if "q" in inputs else next(iter(inputs.values()))
     if like.is_floating_point():
         blocks = [torch.full_like(like, float("nan"), requires_grad=False) for _ in range(3)]
         del blocks
 
 
-def _must_be_unchanged(inputs: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+def _must_be_unchanged(
+    inputs: Mapping[str, Tensor], values: Mapping[str, Tensor], addresses: Mapping[str, int]
+) -> None:
     for name, tensor in inputs.items():
-        if not torch.equal(tensor, values[name]):
+        if tensor.data_ptr() != addresses[name] or not torch.equal(tensor, values[name]):
             raise _Tampered(f"it changed its input {name}")
+
+
+def _must_be_clean(before: dict[str, Any]) -> None:
+    changed = differences(before, snapshot())
+    if changed:
+        raise _Tampered("it changed the process's state: " + "; ".join(changed[:8]))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -26,6 +26,10 @@ from harness.operators.gates import judge
 
 LOG_BYTES = 16_384
 """How much of the end of a kernel's output a record keeps."""
+LOG_FILE_BYTES = 64 << 20
+"""How large its file may grow meanwhile."""
+LOG_LOOK_S = 0.5
+"""How often that is looked at while a job runs."""
 ORACLES_KEPT = 4
 """Kernels of one problem are neighbours, so few are needed at a time."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -68,6 +72,7 @@ class Supervisor:
         log = tempfile.NamedTemporaryFile(prefix="attnbench-log-", delete=False)  # noqa: SIM115
         log.close()
         self._log = Path(log.name)
+        self._log_cut = 0
 
     def measure(self, request: Request) -> Record:
         """The record of one attempt. Raises MeasureError only for the harness's own faults."""
@@ -79,6 +84,7 @@ class Supervisor:
         child = self._ready_child(request)
         started_at, watch = utc_now(), Stopwatch()
         self._log.write_bytes(b"")
+        self._log_cut = 0
         record = self._talk(child, request, expected)
         if isinstance(record, str):  # it did not live to write one
             status, reason = self._cause_of_death(request, record)
@@ -98,12 +104,16 @@ class Supervisor:
         try:
             child.connection.send(request)
             while True:
-                if not child.connection.poll(max(0.0, deadline - monotonic_s())):
-                    return "timeout"
+                left = deadline - monotonic_s()
+                if not child.connection.poll(min(LOG_LOOK_S, max(0.0, left))):
+                    if left <= 0:
+                        return "timeout"
+                    self._bound_log()
+                    continue
                 message = child.connection.recv()
                 if message[0] == "record":
                     record: Record = message[1]
-                    if record.status not in (Status.OK, Status.SKIPPED, Status.INCORRECT):
+                    if not message[2]:
                         self._drop_child()
                     return record
                 _, which, selected = message
@@ -124,14 +134,22 @@ class Supervisor:
             return Status.CRASHED, f"its process was ended by {signal.Signals(-code).name}"
         return Status.CRASHED, f"its process ended itself with exit code {code}"
 
+    def _bound_log(self) -> None:
+        """Cut the log file if it has grown large: a kernel that prints must not fill the disk."""
+        size = self._log.stat().st_size
+        if size > LOG_FILE_BYTES:  # the child appends, so that it goes on at the new end
+            os.truncate(self._log, 0)
+            self._log_cut += size
+
     def _with_output(self, log: str) -> str:
         """A record's log with the end of what was printed before it."""
         size = self._log.stat().st_size
         with self._log.open("rb") as file:
             file.seek(max(0, size - LOG_BYTES))
-            printed = file.read().decode(errors="replace").replace("\0", "␀")
-        if size > LOG_BYTES:
-            printed = f"[{size - LOG_BYTES} bytes cut]\n{printed}"
+            printed = file.read(LOG_BYTES).decode(errors="replace").replace("\0", "␀")
+        cut = self._log_cut + max(0, size - LOG_BYTES)
+        if cut:
+            printed = f"[{cut} bytes cut]\n{printed}"
         return "\n".join(part for part in (printed.strip(), log) if part)
 
     def _new_launch(self) -> None:

@@ -1,4 +1,4 @@
-"""Real forked processes: each misbehaviour gets its status, its honest neighbour a number."""
+"""Real forked processes: records are complete, launches independent, broken files named."""
 
 from __future__ import annotations
 
@@ -13,42 +13,14 @@ from harness.config.catalog import kernels
 from harness.measure.__main__ import main
 from harness.measure.request import Request
 from harness.measure.revision import kernel_revision
-from harness.measure.supervisor import LOG_BYTES, Supervisor
+from harness.measure.supervisor import Supervisor
 from harness.model import Gpu, Job, Kernel, Problem, Record, Status, Timing
-from tests.conftest import zoo_names
 
 CPU = Gpu("cpu", kind="cpu", threads=2)
 QUICK = Timing(
     warmup_s=0.01, min_time_s=0.0, min_samples=6, max_samples=8, budget_s=1.0, timeout_s=60.0
 )
 PROBLEM = Problem(4, 2, 64, 64, 32, 32, "fp32", causal=True)
-
-EXPECTED = {
-    "wrong_numbers": Status.INCORRECT,
-    "wrong_mask": Status.INCORRECT,
-    "nan_in_one_place": Status.INCORRECT,
-    "wrong_dtype": Status.INCORRECT,
-    "wrong_shape": Status.INCORRECT,
-    "returns_none": Status.INCORRECT,
-    "last_tile_skipped": Status.INCORRECT,
-    "cached_output": Status.INCORRECT,
-    "wrong_later": Status.INCORRECT,
-    "raises": Status.ERROR,
-    "exits": Status.ERROR,
-    "exits_hard": Status.CRASHED,
-    "aborts": Status.CRASHED,
-    "segfaults": Status.CRASHED,
-    "hangs": Status.TIMEOUT,
-    "hangs_in_c": Status.TIMEOUT,
-    "changes_inputs": Status.INVALID,
-    "changes_threads": Status.INVALID,
-    "changes_precision": Status.INVALID,
-    "changes_environment": Status.INVALID,
-    "replaces_timer": Status.INVALID,
-    "leaves_thread": Status.INVALID,
-    "allocates": Status.OUT_OF_MEMORY,
-    "prints_megabytes": Status.OK,
-}
 
 Measure = Callable[..., Record]
 
@@ -70,63 +42,6 @@ def measure(zoo: Path) -> Iterator[Measure]:
 
     yield one
     supervisor.close()
-
-
-def test_the_zoo_is_complete() -> None:
-    assert set(zoo_names()) == set(EXPECTED)
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_misbehaviour_gets_its_status_and_harms_no_neighbour(name: str, measure: Measure) -> None:
-    timing = (
-        QUICK
-        if not name.startswith("hangs")
-        else Timing(warmup_s=0.0, min_time_s=0.0, timeout_s=1.0)
-    )
-    record = measure(name, timing=timing)
-    assert record.status is EXPECTED[name], record.reason + record.log
-    if record.status is not Status.OK:
-        assert record.reason
-        assert not record.samples_ms
-    neighbour = measure("honest")
-    assert neighbour.status is Status.OK, neighbour.reason + neighbour.log
-    assert neighbour.median_ms is not None
-    assert neighbour.median_ms < 100
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("wrong_numbers", "out: "),
-        ("wrong_dtype", "float64"),
-        ("wrong_shape", "(1, 4, 63, 32)"),
-        ("returns_none", "NoneType"),
-        ("raises", "tile size 7 is not supported"),
-        ("exits", "sys.exit(3)"),
-        ("exits_hard", "exit code 0"),
-        ("aborts", "SIGABRT"),
-        ("segfaults", "SIGSEGV"),
-        ("changes_inputs", "input k"),
-        ("changes_threads", "get_num_threads(): 2 → 1"),
-        ("changes_precision", "highest → medium"),
-        ("changes_environment", "OMP_NUM_THREADS"),
-        ("replaces_timer", "time.perf_counter"),
-        ("leaves_thread", "left running"),
-    ],
-)
-def test_the_reason_says_what_was_wrong(name: str, words: str, measure: Measure) -> None:
-    assert words in measure(name).reason
-
-
-def test_what_was_printed_is_kept_and_cut(measure: Measure) -> None:
-    log = measure("prints_megabytes").log
-    assert "spam" in log
-    assert "bytes cut" in log
-    assert len(log) < LOG_BYTES + 100
-
-
-def test_a_kernel_that_raises_keeps_its_traceback(measure: Measure) -> None:
-    assert "misbehaving.py" in measure("raises").log
 
 
 def test_unsupported_is_a_skip_with_the_kernels_own_words(measure: Measure) -> None:

@@ -1,0 +1,65 @@
+"""Accidents that end a call or a process: the option ``how`` names the function."""
+
+import ctypes
+import os
+import sys
+import time
+
+import torch
+
+LAYOUT = "BHSD"
+
+
+def attention(inputs):
+    """The right answer."""
+    return torch.nn.functional.scaled_dot_product_attention(
+        inputs["q"], inputs["k"], inputs["v"], is_causal=True, enable_gqa=True
+    )
+
+
+def raises(inputs):
+    raise ValueError("tile size 7 is not supported")
+
+
+def recurses(inputs):
+    return recurses(inputs)
+
+
+def exits(inputs):
+    sys.exit(3)
+
+
+def exits_hard(inputs):
+    os._exit(0)
+
+
+def aborts(inputs):
+    os.abort()
+
+
+def segfaults(inputs):
+    ctypes.string_at(0)
+
+
+def hangs(inputs):
+    time.sleep(3600)
+
+
+def hangs_in_c(inputs):
+    ctypes.CDLL(None).sleep(3600)
+
+
+def allocates(inputs):
+    hoard = []
+    while True:
+        hoard.append(torch.empty(1 << 28))  # 1 GiB, never touched: the limit is on addresses
+
+
+def prints_megabytes(inputs):
+    print("spam " * 200_000)
+    return attention(inputs)
+
+
+def build(problem, device, options):
+    """The function named by ``how``."""
+    return globals()[options["how"]]
