@@ -29,19 +29,19 @@ class LaggingDevice(CountingDevice):
 
 def test_an_output_that_is_final_passes() -> None:
     out = torch.tensor([1.0, float("nan")])
-    finished_outputs({"out": out}, LaggingDevice(0.02), thread_idents())
+    finished_outputs({"out": out}, LaggingDevice(0.02), thread_idents(), first=False)
 
 
 def test_an_output_written_after_the_call_is_found() -> None:
     out = torch.zeros(4)
     device = LaggingDevice(at_the_end=lambda: out.fill_(1.0))
     with pytest.raises(Unfinished, match="output out was still being written"):
-        finished_outputs({"out": out}, device, thread_idents())
+        finished_outputs({"out": out}, device, thread_idents(), first=False)
 
 
 def test_a_device_that_goes_on_after_the_timed_stream_is_found() -> None:
     with pytest.raises(Unfinished, match=r"busy for 3 ms .* another stream"):
-        finished_outputs({"out": torch.zeros(4)}, LaggingDevice(3.0), thread_idents())
+        finished_outputs({"out": torch.zeros(4)}, LaggingDevice(3.0), thread_idents(), first=False)
 
 
 def bound(fn: Callable[[dict[str, torch.Tensor]], torch.Tensor]) -> Binding:
