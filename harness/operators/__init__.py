@@ -2,8 +2,9 @@
 
     harness/operators/<name>/cost.py        counts and validation, the standard library alone
     harness/operators/<name>/reference.py   seeded inputs, oracle, selection of outputs (torch)
+    harness/operators/<name>/cases.py       small problems over what its kernels may claim
 
-A folder with both files is an operator: nothing registers it. Importing this package imports
+A folder with these files is an operator: nothing registers it. Importing this package imports
 neither torch nor numpy, so planning can count FLOPs without either.
 """
 

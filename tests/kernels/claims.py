@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
@@ -12,25 +11,13 @@ import torch
 
 from harness.config import catalog
 from harness.measure.loader import layout_of, load_kernel
-from harness.model import Gpu, Kernel, Limits, Problem
-from harness.operators import cost_model, reference
+from harness.model import Gpu, Kernel, Problem
+from harness.operators import reference
 from harness.operators.base import Expected, WrongOutput
+from harness.operators.cases import cases, claims
 from harness.operators.gates import judge
 
 SEED = 7
-MASKS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "causal": {"causal": True},
-    "causal_window": {"causal": True, "window_left": 19},
-    "window": {"window_left": 7, "window_right": 40},
-}
-HEADS = {"mha": (2, 2), "gqa": (4, 2)}
-LENGTHS = {
-    "square": (70, 70),  # no multiple of any tile
-    "one_query": (1, 65),
-    "longer_keys": (33, 140),
-    "longer_queries": (90, 37),  # causal: the first rows see nothing
-}
 
 
 @cache
@@ -48,41 +35,12 @@ def module(name: str) -> ModuleType:
 
 def claimed(kind: str) -> list[tuple[str, str, str]]:
     """(kernel, dtype, direction) for everything claimed on ``kind`` of device."""
-    return [
-        (name, dtype, direction)
-        for name, kernel in sorted(shipped().items())
-        for limits in [dict(kernel.limits).get(kind)]
-        if limits is not None
-        for dtype in limits.dtypes
-        for direction in limits.directions
-    ]
-
-
-def head_dims(limits: Limits) -> list[tuple[int, int]]:
-    """Query and value head dims to go through: common, odd, unequal, the largest claimed."""
-    dims = [(64, 64), (40, 40), (128, 128), (64, 32), (17, 17)]
-    if limits.head_dim_max is not None:
-        dims.append((limits.head_dim_max, limits.head_dim_max))
-    return dims
+    return [(name, *claim) for name, k in sorted(shipped().items()) for claim in claims(k, kind)]
 
 
 def problems(name: str, dtype: str, direction: str, gpu: Gpu) -> Iterator[Problem]:
-    """Each claimed mask × grouping × pair of lengths, going round the head dims and softcaps."""
-    kernel = shipped()[name]
-    limits = dict(kernel.limits)[gpu.kind]
-    for n, cell in enumerate(itertools.product(limits.masks, HEADS, LENGTHS)):
-        mask, (hq, hkv), (sq, sk) = MASKS[cell[0]], HEADS[cell[1]], LENGTHS[cell[2]]
-        dims = head_dims(limits)
-        for dqk, dv in dims[n % len(dims) :] + dims[: n % len(dims)]:
-            problem = Problem(
-                heads_q=hq, heads_kv=hkv, seq_q=sq, seq_k=sk, head_dim_qk=dqk, head_dim_v=dv,
-                dtype=dtype, direction=direction, softcap=4.0 * (limits.softcap and n % 3 == 0),
-                **mask,
-            )  # fmt: skip
-            if kernel.refusal(problem, gpu) is None:
-                cost_model(kernel.operator).validate(problem)
-                yield problem
-                break
+    """Everything claimed, as the operator's cases.py enumerates it."""
+    return cases(shipped()[name], dtype, direction, gpu)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -21,6 +22,12 @@ def test_every_operator_has_both_halves_whole(name: str) -> None:
     assert {m for m in members(CostModel) if not hasattr(cost_model(name), m)} == set()
     assert {m for m in members(Reference) if not hasattr(reference(name), m)} == set()
     assert cost_model(name).MODEL.startswith(f"{name}/")
+
+
+@pytest.mark.parametrize("name", operator_names())
+def test_every_operator_enumerates_what_its_kernels_may_claim(name: str) -> None:
+    """Without cases.py no kernel of it would be held to its claims."""
+    assert callable(importlib.import_module(f"harness.operators.{name}.cases").cases)
 
 
 def test_attention_is_an_operator() -> None:

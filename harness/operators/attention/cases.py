@@ -1,0 +1,54 @@
+"""Small problems that go through everything an attention kernel may claim, edges included."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from harness.model import Limits, Problem
+
+MASKS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "causal": {"causal": True},
+    "causal_window": {"causal": True, "window_left": 19},
+    "window": {"window_left": 7, "window_right": 40},
+}
+"""Fields of a problem, by kind of mask (``Problem.mask``)."""
+HEADS = {"mha": (2, 2), "gqa": (4, 2), "single": (1, 1)}
+"""Query and key/value heads."""
+LENGTHS = {
+    "square": (70, 70),  # no multiple of any tile
+    "one_query": (1, 65),
+    "one_token": (1, 1),
+    "longer_keys": (33, 140),
+    "longer_queries": (90, 37),  # causal: the first rows see nothing
+}
+"""Query and key lengths."""
+
+
+def head_dims(limits: Limits) -> list[tuple[int, int]]:
+    """Query and value head dims to go through: common, odd, unequal, the largest claimed."""
+    dims = [(64, 64), (40, 40), (128, 128), (64, 32), (17, 17)]
+    dims += [(dim, dim) for dim in limits.head_dims or ()]
+    if limits.head_dim_max is not None:
+        dims.append((limits.head_dim_max, limits.head_dim_max))
+    return list(dict.fromkeys(dims))
+
+
+def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]:
+    """Each claimed mask × grouping × pair of lengths, going round the head dims and softcaps.
+
+    A list holds what stands for one case: its first problem that the kernel doesn't refuse is run.
+    """
+    dims = head_dims(limits)
+    for n, cell in enumerate(itertools.product(limits.masks, HEADS, LENGTHS)):
+        mask, (hq, hkv), (sq, sk) = MASKS[cell[0]], HEADS[cell[1]], LENGTHS[cell[2]]
+        yield [
+            Problem(
+                heads_q=hq, heads_kv=hkv, seq_q=sq, seq_k=sk, head_dim_qk=dqk, head_dim_v=dv,
+                dtype=dtype, direction=direction, softcap=4.0 * (limits.softcap and n % 3 == 0),
+                **mask,
+            )
+            for dqk, dv in dims[n % len(dims) :] + dims[: n % len(dims)]
+        ]  # fmt: skip
