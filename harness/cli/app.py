@@ -62,6 +62,13 @@ class PlanFormat(StrEnum):
     requests = "requests"
 
 
+class Printed(StrEnum):
+    """How ``selftest`` prints."""
+
+    table = "table"
+    json = "json"
+
+
 class ResultFormat(StrEnum):
     """How ``results`` prints."""
 
@@ -208,6 +215,23 @@ def doctor(kernels: KernelDirs = None, store: StoreUrl = None) -> int:
     from harness.cli.doctor import doctor_command
 
     return doctor_command(kernels or [], store)
+
+
+@app.command()
+@guarded
+def selftest(
+    overrides: Overrides = None,
+    kernels: KernelDirs = None,
+    format: Annotated[Printed, typer.Option("--format", help="Output format.")] = Printed.table,
+) -> int:
+    """Measure kernels against themselves: how often this machine misleads, what it could detect.
+
+    Overrides change the small matrix that it uses: gpu=h100, timing=precise, kernel=flex …
+    Exit code 3: too noisy to compare kernels here.
+    """
+    from harness.cli.selftest import selftest_command
+
+    return selftest_command(overrides or [], kernels or [], str(format))
 
 
 store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)

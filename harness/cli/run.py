@@ -60,7 +60,7 @@ def run_command(
                 skipped = len(planned.plan.skips)
                 with (
                     SweepProgress(len(requests), skipped, console) as progress,
-                    _stopping_on_signals(dispatcher),
+                    stopping_on_signals(dispatcher),
                 ):
                     try:
                         outcome = run_sweep(sweep, requests, store, dispatcher, progress.listen)
@@ -101,7 +101,7 @@ def _new_sweep(
 
 
 @contextmanager
-def _stopping_on_signals(dispatcher: Dispatcher) -> Iterator[None]:
+def stopping_on_signals(dispatcher: Dispatcher) -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the dispatcher; a second Ctrl-C ends the process at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -44,6 +44,9 @@ CASES = {
     "no store to report on": (["report"], ["results/attnbench.db"]),
     "a bad since": (["results", "--since", "yesterday-ish"], ["yesterday-ish"]),
     "a bad status": (["results", "--status", "fine"], ["fine"]),
+    "a self-test of one launch": (["selftest", *TINY], ["timing.launches", "1"]),
+    "a self-test in this process": (["selftest", *TINY, "cluster=inline"], ["cluster=inline"]),
+    "a self-test of no kernel": (["selftest", *TINY, "kernel=eagr"], ["eagr", "eager"]),
     "impossible budget": (["run", *TINY, "timing.budget_s=0"], ["budget_s", "0"]),
 }
 

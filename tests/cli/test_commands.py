@@ -152,3 +152,16 @@ def test_resume_refuses_a_changed_kernel(cli: Cli, empty_folder: Path, zoo: Path
     done = cli("run", *arguments, "resume=true")
     assert done.returncode == 2
     assert "source of kernel honest" in done.stderr
+
+
+def test_a_kernel_is_measured_against_itself(cli: Cli, empty_folder: Path) -> None:
+    small = ["kernel=sdpa_math", "workload.seq_len=32", "timing.launches=2"]
+    done = cli("selftest", *TINY, *small, "--format", "json")
+    assert done.returncode in (0, 1, 3), done.stderr  # a loaded machine may be too noisy
+    found = json.loads(done.stdout)
+    (cell,) = found["cells"]
+    assert (cell["kernel"], found["launches"]) == ("sdpa_math", 2)
+    assert len(cell["once_ms"]) == len(cell["again_ms"]) == 2
+    assert found["detectable"] >= 0.02
+    assert done.returncode == (3 if found["too_noisy"] else 0) or cell["called_different"]
+    assert list(empty_folder.iterdir()) == []  # nothing of it goes into the store

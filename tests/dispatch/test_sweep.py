@@ -202,11 +202,11 @@ def fork_servers() -> list[int]:
 
 
 def test_the_handlers_of_signals_are_given_back() -> None:
-    from harness.cli.run import _stopping_on_signals
+    from harness.cli.run import stopping_on_signals
 
     before = signal.getsignal(signal.SIGINT)
     dispatcher = InlineDispatcher()
-    with _stopping_on_signals(dispatcher):
+    with stopping_on_signals(dispatcher):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
     assert signal.getsignal(signal.SIGINT) is before
