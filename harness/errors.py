@@ -7,6 +7,7 @@
     ├── StoreError              a database that can't be opened, read or written
     │   ├── SchemaMismatch      the database's schema is older or newer than this attnbench
     │   └── RecordConflict      two different records claim the same identity
+    ├── ImportFailed             another tool's file that can't be read; names the file and line
     ├── DispatchError           no worker, no such GPU, or a cluster that can't be reached
     └── MeasureError            the measuring machinery (not the kernel) failed
 
@@ -46,6 +47,10 @@ class SchemaMismatch(StoreError):
 
 class RecordConflict(StoreError):
     """Two different records claim the same identity (sweep, job, launch, attempt)."""
+
+
+class ImportFailed(AttnbenchError):
+    """Another tool's file that can't be read as what it should be; names the file and line."""
 
 
 class DispatchError(AttnbenchError):

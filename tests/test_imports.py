@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "config": {"errors", "model"},
     "operators": {"errors", "model"},
     "store": {"errors", "model"},
+    "importers": {"errors", "model"},
     "plan": {"errors", "hardware", "model", "config", "operators"},
     "measure": {"errors", "hardware", "model", "config", "operators"},
     "analysis": {"errors", "model", "config", "store"},

@@ -1,6 +1,7 @@
 """The nouns: frozen dataclasses that every other part speaks in. Imports nothing but the stdlib."""
 
 from harness.model.environment import Device, Environment, Revision
+from harness.model.external import External, utc_time
 from harness.model.gpu import Gpu
 from harness.model.interval import median, median_interval
 from harness.model.kernel import Kernel, Limits
@@ -17,6 +18,7 @@ __all__ = [
     "Accuracy",
     "Device",
     "Environment",
+    "External",
     "Gpu",
     "Job",
     "Kernel",
@@ -37,4 +39,5 @@ __all__ = [
     "new_sweep_id",
     "params_of",
     "utc_now",
+    "utc_time",
 ]
