@@ -65,7 +65,8 @@ def test_readme_commands_are_there(line: str, empty_folder: Path) -> None:
         words = [w for w in words[1:] if not w.startswith("resume=") and w not in ("--cfg", "job")]
         done = CliRunner().invoke(app, ["plan", *words])
     else:
-        done = CliRunner().invoke(app, [words[0], "--help"])
+        group = 2 if words[0] == "store" else 1
+        done = CliRunner().invoke(app, [*words[:group], "--help"])
         for word in words[1:]:
             if word.startswith("--"):
                 assert word in done.output

@@ -151,9 +151,9 @@ def results(
             (tables.sweep.c.key, sweep),
         ):
             if names is not None:
-                query = query.where(column.in_(_list(names)))
+                query = query.where(column.in_(names_of(names)))
         if kernel is not None:
-            query = query.where(tables.kernel.c.name.in_(_kernels(connection, _list(kernel))))
+            query = query.where(tables.kernel.c.name.in_(_kernels(connection, names_of(kernel))))
         if since is not None:
             moment = parse_since(since)
             # A record that never started (a skip, a lost job) is as old as its sweep.
@@ -236,12 +236,13 @@ def _query() -> Select[Any]:
     return select(*columns).select_from(joined).order_by(r.id)
 
 
-def _list(names: str | Sequence[str]) -> list[str]:
+def names_of(names: str | Sequence[str]) -> list[str]:
+    """A filter's value, or its several values."""
     return [names] if isinstance(names, str) else [str(name) for name in names]
 
 
 def _statuses(status: Names) -> Names:
-    for name in _list(status or ()):
+    for name in names_of(status or ()):
         if name not in set(Status):
             raise ConfigError(f"status={name!r} is none. {did_you_mean(name, map(str, Status))}")
     return status

@@ -160,9 +160,20 @@ def results(
         ResultFormat.table
     ),
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="What other tools measured (not checked) instead.")
+    ] = False,
     store: StoreUrl = None,
 ) -> int:
-    """Show or export what is stored: latency with its interval, TFLOP/s, memory, error."""
+    """Show or export what is stored: latency with its interval, TFLOP/s, memory, error.
+
+    --external takes --since, --format and --out.
+    """
+    if external:
+        from harness.cli.results_external import external_command
+
+        others = (kernel, dtype, gpu, experiment, status, sweep)
+        return external_command(since, str(format), out, store, any(others))
     from harness.cli.results import results_command
 
     filters = {
@@ -250,10 +261,34 @@ def store_upgrade(url: Annotated[str | None, typer.Argument(metavar="[URL]")] = 
 @store_app.command(name="import")
 @guarded
 def store_import(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Records, JSON lines.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Records, or another tool's results.")
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="records, pytest-benchmark, asv, google-benchmark, nvbench, flashinfer-bench, "
+            "tritonbench, perf-report or csv (default: found out).",
+            show_default=False,
+        ),
+    ] = None,
+    measured_at: Annotated[
+        str, typer.Option("--measured-at", help="When, for files that don't say: ISO 8601.")
+    ] = "",
+    device: Annotated[
+        str, typer.Option("--device", help="On what, in place of what a file says.")
+    ] = "",
+    version: Annotated[
+        str, typer.Option("--version", help="Commit or version of what was measured.")
+    ] = "",
     store: StoreUrl = None,
 ) -> int:
-    """Store the records that `python -m harness.measure` wrote on another machine."""
-    from harness.cli.store import import_command
+    """Store the records that `python -m harness.measure` wrote on another machine.
 
-    return import_command(files, store)
+    Or results of other tools: they are kept for their history, marked as not checked.
+    """
+    from harness.cli.store_import import import_command
+    from harness.importers import Given
+
+    return import_command(files, store, format, Given(measured_at, device, version))

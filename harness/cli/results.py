@@ -51,22 +51,28 @@ def results_command(
     if format == "table" and out is None:
         return print_results(filters, url)
     frame = load(filters, url, commands=True)
+    if format == "table":
+        _need(out).write_text(_table_text(frame))
+        return 0
+    return write_frame(frame, format, out)
+
+
+def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> int:
+    """Write a frame as csv, json or parquet; returns the exit code."""
     if format == "parquet":
         if out is None:
             raise AttnbenchError("--format parquet writes a file: add --out results.parquet")
         frame.to_parquet(out, index=False)
-    elif format == "table":
-        _need(out).write_text(_table_text(frame))
+        return 0
+    text = (
+        frame.to_csv(index=False)
+        if format == "csv"
+        else frame.to_json(orient="records", indent=1, date_format="iso") + "\n"
+    )
+    if out is None:
+        sys.stdout.write(text)
     else:
-        text = (
-            frame.to_csv(index=False)
-            if format == "csv"
-            else frame.to_json(orient="records", indent=1, date_format="iso") + "\n"
-        )
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            out.write_text(text)
+        out.write_text(text)
     return 0
 
 
@@ -85,9 +91,14 @@ def _table_text(frame: pd.DataFrame) -> str:
 
 def print_results(filters: Mapping[str, Any], url: str) -> int:
     """The table for people: each cell's latest result, fastest kernel of each problem first."""
+    from harness.store import open_store
+
     frame = load(filters, url)
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     _print_frame(frame, console)
+    with open_store(url, read_only=True) as store:
+        if store.has_externals():
+            console.print("other tools' results, not checked: --external", style="dim")
     return 0
 
 
@@ -122,14 +133,14 @@ def _print_measured(frame: pd.DataFrame, console: Console) -> None:
 def _table(rows: list[dict[Any, Any]]) -> Table:
     """A row a kernel and problem; columns that are empty throughout are left out."""
     columns: dict[str, Callable[[dict[Any, Any]], str]] = {
-        "ms": lambda r: _digits(r["latency_ms"]),
+        "ms": lambda r: digits(r["latency_ms"]),
         "95 % interval": lambda r: _interval(
             r["latency_low_ms"], r["latency_high_ms"], r["latency_ms"]
         ),
-        "TFLOP/s": lambda r: _digits(r["tflops"]),
-        "GB/s": lambda r: _digits(r["bandwidth_gb_s"]),
-        "% peak": lambda r: _digits(r["peak_share"] * 100),
-        "peak MB": lambda r: _digits(r["peak_memory_mb"]),
+        "TFLOP/s": lambda r: digits(r["tflops"]),
+        "GB/s": lambda r: digits(r["bandwidth_gb_s"]),
+        "% peak": lambda r: digits(r["peak_share"] * 100),
+        "peak MB": lambda r: digits(r["peak_memory_mb"]),
         "max error": lambda r: "" if isnan(r["max_error"]) else f"{r['max_error']:.1e}",
     }
     shown = {name: [text(row) for row in rows] for name, text in columns.items()}
@@ -150,7 +161,7 @@ def _table(rows: list[dict[Any, Any]]) -> Table:
     return table
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three significant digits, without an exponent where people would not write one."""
     if isnan(value):
         return ""

@@ -33,7 +33,7 @@ def read(source: Source) -> Iterator[External]:
     columns = [node.text() for node in document["result_columns"].each()]
     known = _benchmarks(source)
     machine = document["params"].dict()
-    device = source.given.device or str(machine.get("cpu") or machine.get("machine") or "")
+    device = str(machine.get("cpu") or machine.get("machine") or "")
     about = {
         "environment": document["env_name"].text(),
         "python": document.dict().get("python"),

@@ -21,7 +21,7 @@ def recognises(source: Source) -> bool:
     first = source.text.lstrip().split("\n", 1)[0]
     try:
         trace = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(trace, dict) and {"definition", "workload"} <= trace.keys()
 
@@ -47,7 +47,7 @@ def read(source: Source) -> Iterator[External]:
             values=(performance["latency_ms"].number(),),
             statistic="mean",
             higher_is_better=False,
-            device=source.given.device or environment["hardware"].text(),
+            device=source.device(environment["hardware"].text()),
             measured_at=source.when(evaluation["timestamp"].text(), trace.line),
             source=NAME,
             metadata={

@@ -39,7 +39,7 @@ def read(source: Source) -> Iterator[External]:
     """Results for real_time, cpu_time and the two rates, of each benchmark that ran."""
     context = source.json["context"]
     host = context.dict()
-    device = source.device(source.given.device or str(host.get("host_name") or ""))
+    device = source.device(str(host.get("host_name") or ""))
     when = source.when(context["date"].text())
     runs: dict[str, list[Node]] = {}
     for node in source.json["benchmarks"].each():

@@ -82,7 +82,7 @@ def _state(
                 values=values,
                 statistic=statistic or "mean",
                 higher_is_better=higher,
-                device=source.device(source.given.device or device),
+                device=source.device(device),
                 measured_at=when,
                 source=NAME,
                 metadata={"summaries": plain},

@@ -46,16 +46,17 @@ def read(source: Source) -> Iterator[External]:
                 continue
             unit = source.given.unit or found["unit"]
             time = unit.lower() in _TIMES
+            rate = unit.lower().endswith(("/s", "flops", "per second"))
             yield source.result(
                 f"line {line}, column {column}",
                 line,
                 benchmark=source.given.benchmark or source.path.stem,
                 params=params_from(x | {"line": found["label"]}),
-                measure="time" if time else "throughput" if "/s" in unit.lower() else "value",
+                measure="time" if time else "throughput" if rate else "value",
                 unit=unit,
                 values=(number(source, line, column, cells[column]),),
                 statistic="mean",
-                higher_is_better=False if time else True if "/s" in unit.lower() else None,
+                higher_is_better=False if time else True if rate else None,
                 device=device,
                 measured_at=when,
                 source=NAME,

@@ -26,7 +26,7 @@ def read(source: Source) -> Iterator[External]:
     machine = document["machine_info"]
     cpu = machine.get("cpu")
     brand = str(cpu.dict().get("brand_raw") or "") if cpu else ""
-    device = source.device(source.given.device or brand or str(machine.dict().get("machine", "")))
+    device = source.device(brand or str(machine.dict().get("machine", "")))
     when = source.when(document["datetime"].text())
     commit = document.get("commit_info")
     facts = commit.dict() if commit else {}

@@ -30,7 +30,7 @@ class Given:
     measured_at: str = ""
     """When it was measured, ISO 8601."""
     device: str = ""
-    """What it ran on."""
+    """What it ran on, in place of what the file says."""
     version: str = ""
     """Commit or version of what was measured."""
     unit: str = ""
@@ -106,8 +106,8 @@ class Source:
             self.fail(f"{text!r} is no ISO 8601 time", line)
 
     def device(self, device: str = "", line: int | None = None) -> str:
-        """What it ran on. Raises ImportFailed where neither file nor person says."""
-        found = device or self.given.device
+        """What it ran on, the person's word first. Raises ImportFailed where nobody says."""
+        found = self.given.device or device
         if not found:
             self.fail(
                 "the file doesn't say what it was measured on: add --device 'NVIDIA H100'", line

@@ -6,7 +6,7 @@
         for record in store.records():
             print(record.kernel.name, record.median_ms)
 
-Imports neither torch, ray nor pandas; as a frame: ``harness.analysis.results(store)``.
+Imports neither torch, ray nor pandas; as a frame: ``harness.analysis.query.results(store)``.
 """
 
 from harness.store.migrate import upgrade

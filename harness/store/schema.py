@@ -8,7 +8,8 @@
 
 What people add stands beside the results and changes none of them: ``tag`` (of a sweep),
 ``exclusion`` (of a result), ``baseline`` (of a series), and ``audit``, which says what was changed,
-when, by whom and why.
+when, by whom and why. ``external_result`` and ``external_series`` are what other tools measured:
+unchecked, and so in no table that speaks of kernels.
 
 Only column types that every engine has; JSON is text that ``canonical_json`` wrote. Every dimension
 has a ``key``, the hash of what it says, so that two machines give one fact one identity whatever
@@ -33,7 +34,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration: what this attnbench reads and writes. A test compares it with Alembic's."""
 
 VERSION_TABLE = "attnbench_schema"
@@ -330,3 +331,40 @@ audit = Table(
     _text("details"),  # JSON object: counts and keys
 )
 """Every change of history: when, by whom, what, why."""
+
+external_series = Table(
+    "external_series",
+    metadata,
+    _id(),
+    _key(),  # External.series_key
+    Column("benchmark", Text, nullable=False, index=True),
+    _text("params"),  # JSON object
+    _text("measure"),
+    _text("unit"),
+    Column("device", Text, nullable=False, index=True),
+)
+"""What other tools measured again and again."""
+
+external_result = Table(
+    "external_result",
+    metadata,
+    _id(),
+    _key(),  # External.key
+    _ref("external_series", index=False),  # leads ix_external_result_external_series_id_measured_at
+    Column("measured_at", Text, nullable=False, index=True),
+    _text("version"),
+    _text("source"),
+    _text("origin"),
+    _text("statistic"),
+    Column("higher_is_better", Boolean),
+    # Derived from the values when the row is written.
+    _count("value_count"),
+    _real("value", nullable=False),
+    _real("low"),
+    _real("high"),
+    _text("content_key"),  # External.content_key
+    Column("repeats", LargeBinary, nullable=False),  # little-endian float64, in the order measured
+    _text("metadata"),  # JSON object
+    Index(None, "external_series_id", "measured_at"),
+)
+"""One benchmark of one run of another tool. Never checked against an oracle."""

@@ -14,11 +14,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from harness.errors import StoreError
-from harness.model import Record, Status, Sweep, utc_now
+from harness.model import External, Record, Status, Sweep, utc_now
 from harness.store import engine as engines
 from harness.store import migrate
+from harness.store.externals import insert_externals, stored_externals
 from harness.store.reading import load, sweep_number
-from harness.store.schema import job, result
+from harness.store.schema import external_result, job, result
 from harness.store.schema import sweep as sweep_table
 from harness.store.sweeps import StoredSweep, check_state, stored_sweep
 from harness.store.url import parse_url, safe_text
@@ -152,6 +153,16 @@ class Store:
         """
         return sum(self._write(batch) for batch in _batches(records, BATCH))
 
+    def append_externals(self, results: Sequence[External]) -> int:
+        """Store results of other tools, all in one transaction; how many were new.
+
+        Raises:
+            RecordConflict: another result of a series has this time and version.
+            StoreError: one says what no store can keep.
+        """
+        with self._writing() as connection:
+            return insert_externals(connection, results, self.safe_url)
+
     def finish_sweep(self, sweep_id: str, state: str) -> None:
         """Note that a sweep has ended: done, interrupted or failed."""
         check_state(state)
@@ -229,6 +240,16 @@ class Store:
                 .group_by(result.c.status)
             )
             return {Status(status): count for status, count in connection.execute(counts)}
+
+    def externals(self) -> Iterator[External]:
+        """Every result of another tool, as they arrived. None was checked against an oracle."""
+        with self.reading() as connection:
+            yield from stored_externals(connection)
+
+    def has_externals(self) -> bool:
+        """Whether there is any result of another tool."""
+        with self.reading() as connection:
+            return connection.scalar(select(external_result.c.id).limit(1)) is not None
 
     # Inside
 
