@@ -1,0 +1,1 @@
+"""Linear attention, φ(x) = elu(x) + 1, causal or not (Katharopoulos et al., arXiv 2006.16236)."""

@@ -1,0 +1,53 @@
+"""A recurrence run one token after the other, differentiable in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+Step = Callable[[Tensor, dict[str, Tensor]], tuple[Tensor, Tensor]]
+"""(state, the token's inputs [heads, dim]) → (new state, output [heads, dim])."""
+
+BLOCK = 64
+"""Tokens between two states that a backward pass keeps; those inside are computed again."""
+
+
+def scan(step: Step, state: Tensor, x: dict[str, Tensor]) -> Tensor:
+    """Outputs [heads, tokens, dim] of ``step`` over the tokens of ``x``: name → [heads, tokens, …].
+
+    Where gradients are wanted, only every BLOCK-th state is kept: all of them would be
+    tokens · dk · dv numbers a head.
+    """
+    names = list(x)
+    tokens = x[names[0]].shape[1]
+
+    def block(state: Tensor, *pieces: Tensor) -> tuple[Tensor, Tensor]:
+        outs = []
+        for t in range(pieces[0].shape[1]):
+            state, out = step(state, {n: p[:, t] for n, p in zip(names, pieces, strict=True)})
+            outs.append(out)
+        return state, torch.stack(outs, 1)
+
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in x.values())
+    outs = []
+    for start in range(0, tokens, BLOCK):
+        pieces = [t[:, start : start + BLOCK] for t in x.values()]
+        if wanted:
+            state, out = checkpoint(block, state, *pieces, use_reentrant=False)
+        else:
+            state, out = block(state, *pieces)
+        outs.append(out)
+    return torch.cat(outs, 1)
+
+
+def read(state: Tensor, query: Tensor) -> Tensor:
+    """queryᵀ · state: [heads, dk] and [heads, dk, dv] → [heads, dv]."""
+    return (query.unsqueeze(-2) @ state).squeeze(-2)
+
+
+def outer(key: Tensor, value: Tensor) -> Tensor:
+    """key · valueᵀ: [heads, dk] and [heads, dv] → [heads, dk, dv]."""
+    return key.unsqueeze(-1) * value.unsqueeze(-2)

@@ -1,0 +1,150 @@
+"""The recurrent oracles against quadratic forms in fp64, to 1e-10; samples against the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import InvalidProblem
+from harness.model import Problem
+from harness.operators import cost_model, reference
+from harness.operators.gates import judge
+from harness.operators.recurrent import family
+from tests.operators.quadratic_forms import FORMS
+from tests.operators.recurrent_problems import RECURRENT, inputs, problems, recurrent
+
+CPU = torch.device("cpu")
+
+
+def quadratic(problem: Problem, seed: int = 1) -> dict[str, np.ndarray[Any, Any]]:
+    """Outputs and gradients of the quadratic form, [all heads, rows, dim]."""
+    x = inputs(problem, seed)
+    out = FORMS[problem.operator](x, problem)
+    found = {"out": out}
+    if problem.direction != "forward":
+        names = reference(problem.operator).DIFFERENTIABLE
+        grads = torch.autograd.grad(out, [x[n] for n in names], x["grad_out"])
+        found |= zip([f"d{n}" for n in names], grads, strict=True)
+    return {n: t.detach().flatten(0, 1).numpy() for n, t in found.items()}
+
+
+def test_every_recurrent_operator_has_a_second_form() -> None:
+    assert set(FORMS) == set(RECURRENT)
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+def test_the_recurrence_is_the_quadratic_form(operator: str) -> None:
+    @settings(max_examples=12, deadline=None)
+    @given(problems(operator))
+    def check(problem: Problem) -> None:
+        cost_model(operator).validate(problem)
+        want = quadratic(problem)["out"]
+        got = reference(operator).expected(problem, 1).outputs["out"]
+        assert np.abs(got - want).max() <= 1e-10 * max(1.0, float(np.abs(want).max()))
+
+    check()
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+def test_gradients_are_those_of_the_quadratic_form(operator: str) -> None:
+    """More tokens than a block of the scan, so that states are computed again between blocks."""
+    problem = recurrent(operator, seq_q=70, seq_k=70, direction="forward_backward")
+    want, found = quadratic(problem), reference(operator).expected(problem, 1)
+    assert list(found.outputs) == list(want)
+    assert found.share == 1
+    for name, right in want.items():
+        size = max(1.0, float(np.abs(right).max()))
+        assert np.abs(found.outputs[name] - right).max() <= 1e-10 * size, name
+
+
+def test_without_a_mask_every_query_reads_every_key() -> None:
+    problem = recurrent("linear_attention", causal=False, seq_q=9, direction="forward_backward")
+    want, found = quadratic(problem), reference("linear_attention").expected(problem, 1)
+    for name, right in want.items():
+        assert np.abs(found.outputs[name] - right).max() < 1e-10, name
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+@pytest.mark.parametrize("layout", ["BHSD", "BSHD"])
+def test_a_sample_of_heads_is_a_part_of_the_whole(
+    operator: str, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = reference(operator)
+    problem = recurrent(operator, batch=3, heads_q=4, heads_kv=4, direction="forward_backward")
+    whole = module.expected(problem, 5)
+    outputs = {}
+    for name, shape in module.FAMILY.output_shapes(problem).items():  # type: ignore[attr-defined]
+        tensor = torch.from_numpy(whole.outputs[name].reshape(shape))
+        outputs[name] = tensor if layout == "BHSD" else tensor.transpose(1, 2).contiguous()
+    monkeypatch.setattr(family, "WHOLE_UPDATES", 0)
+    sampled = module.expected(problem, 5)
+    assert {a.shape[0] for a in sampled.outputs.values()} == {family.SAMPLE_HEADS}
+    assert sampled.share == pytest.approx(family.SAMPLE_HEADS / 12)
+    selected = module.select(problem, 5, outputs, layout)
+    assert judge(problem, sampled, selected).ok
+    for name, right in sampled.outputs.items():
+        assert np.abs(selected[name] - right).max() < 1e-10
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+def test_what_is_wrong_is_seen(operator: str) -> None:
+    """A factor of 3 %, the last row forgotten, the output one token late."""
+    problem = recurrent(operator, dtype="bf16", seq_q=200, seq_k=200)
+    found = reference(operator).expected(problem, 1)
+    right = found.outputs["out"]
+    rounded = torch.from_numpy(right).bfloat16().float().numpy()
+    assert judge(problem, found, {"out": rounded}).ok
+    forgotten = rounded.copy()
+    forgotten[:, -1] = 0
+    for wrong in (rounded * 1.03, forgotten, np.roll(rounded, 1, axis=1)):
+        assert not judge(problem, found, {"out": wrong}).ok
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+def test_states_stay_bounded_at_length(operator: str) -> None:
+    """Decays and rates lie where a state neither dies nor grows, so that fp16 can hold outputs."""
+    problem = recurrent(operator, batch=1, heads_q=1, heads_kv=1, seq_q=1500, seq_k=1500)
+    out = reference(operator).expected(problem, 2).outputs["out"]
+    assert float(np.sqrt(np.square(out[:, -200:]).mean())) > 1e-3
+    assert np.abs(out).max() < 2000
+
+
+@pytest.mark.parametrize("operator", RECURRENT)
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ({"window_left": 0}, "window_left=0"),
+        ({"softcap": 3.0}, "softcap=3.0"),
+        ({"seq_q": 7}, "seq_q=7"),
+        ({"cache": "paged"}, "cache='paged'"),
+        ({"dtype": "fp8_e4m3"}, "fp8_e4m3"),
+        ({"direction": "backward", "seq_q": 1, "seq_k": 1}, "one token"),
+    ],
+    ids=lambda f: f if isinstance(f, str) else "",
+)
+def test_what_a_recurrence_cannot_mean_is_refused_by_name(
+    operator: str, field: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InvalidProblem, match=f"operator {operator} ") as refused:
+        cost_model(operator).validate(recurrent(operator, **field))
+    assert says in str(refused.value)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_costs_are_those_of_one_step_at_a_time(data: st.DataObject) -> None:
+    """Bytes: every input and output once. FLOPs: what a step does, by the recurrence as written."""
+    operator = data.draw(st.sampled_from(RECURRENT))
+    p = data.draw(problems(operator, ("forward", "backward", "forward_backward")))
+    costs, x = cost_model(operator), inputs(p)
+    read = sum(t.numel() for n, t in x.items() if n != "grad_out")
+    out = p.batch * p.heads_q * p.seq_q * p.head_dim_v
+    grads = sum(x[n].numel() for n in reference(operator).DIFFERENTIABLE)
+    want = {"forward": read + out, "backward": read + out + grads}
+    want["forward_backward"] = want["forward"] + want["backward"]
+    assert costs.min_bytes(p) == want[p.direction] * p.element_bytes
