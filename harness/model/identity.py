@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import MISSING, fields
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii
+from math import isfinite
 from typing import Any
 
 KEY_LENGTH = 20  # hex digits, 80 bits: 10^9 keys collide with probability 4e-7
@@ -25,7 +28,49 @@ def canonical_json(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """The first ``KEY_LENGTH`` hex digits of the SHA-256 of ``value``'s canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:KEY_LENGTH]
+    return text_digest(canonical_json(value))
+
+
+def text_digest(text: str) -> str:
+    """The first ``KEY_LENGTH`` hex digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def noun_text(noun: Any) -> str:
+    """The canonical JSON of ``noun.to_dict()``, kept with the noun: records share their nouns."""
+    text: str | None = noun.__dict__.get("_text")
+    if text is None:
+        text = canonical_json(noun.to_dict())
+        noun.__dict__["_text"] = text
+    return text
+
+
+def scalar_text(value: Any) -> str:
+    """``canonical_json`` of a plain value, without the encoder's 2 µs. Raises as it does."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if value is None:
+        return "null"
+    if kind is int or (kind is float and isfinite(value)):
+        return repr(value)
+    return canonical_json(value)
+
+
+def numbers_text(values: tuple[float, ...]) -> str:
+    """``canonical_json`` of numbers, at C speed where they are plain finite ones."""
+    if set(map(type, values)) <= {float, int} and all(map(isfinite, values)):
+        return repr(list(values)).replace(" ", "")
+    return canonical_json(values)
+
+
+@lru_cache(maxsize=1 << 16)
+def cell_key(kernel_id: str, problem_key: str, where: str, name: str, mode: str) -> str:
+    """Key of a job (``where`` is gpu, ``name`` its name) or series (device, and its model).
+
+    A sweep asks for each many times, once a launch; all arguments are text, so equal ones are one.
+    """
+    return digest({"kernel": kernel_id, "problem": problem_key, where: name, "mode": mode})
 
 
 def non_default_fields(noun: Any) -> dict[str, Any]:

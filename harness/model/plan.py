@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.model.gpu import Gpu
-from harness.model.identity import digest
+from harness.model.identity import cell_key
 from harness.model.kernel import Kernel
 from harness.model.problem import Problem
 from harness.model.timing import Timing
@@ -33,25 +33,11 @@ class Job:
     @cached_property
     def key(self) -> str:
         """The same on every machine, for ever: kernel id, problem, GPU name, timing mode."""
-        return digest(
-            {
-                "kernel": self.kernel.id,
-                "problem": self.problem.key,
-                "gpu": self.gpu.name,
-                "mode": self.timing.mode,
-            }
-        )
+        return cell_key(self.kernel.id, self.problem.key, "gpu", self.gpu.name, self.timing.mode)
 
     def series_key(self, device_model: str) -> str:
         """The job with the model that ran it in place of the GPU asked for."""
-        return digest(
-            {
-                "kernel": self.kernel.id,
-                "problem": self.problem.key,
-                "device": device_model,
-                "mode": self.timing.mode,
-            }
-        )
+        return cell_key(self.kernel.id, self.problem.key, "device", device_model, self.timing.mode)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything a worker needs; ``from_dict`` is the inverse (without the kernel's limits)."""

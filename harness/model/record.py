@@ -9,8 +9,15 @@ from functools import cached_property
 from typing import Any
 
 from harness.model.environment import Device, Environment, Revision
-from harness.model.gpu import Gpu
-from harness.model.identity import digest
+from harness.model.identity import (
+    canonical_json,
+    cell_key,
+    digest,
+    noun_text,
+    numbers_text,
+    scalar_text,
+    text_digest,
+)
 from harness.model.interval import median, median_interval
 from harness.model.kernel import Kernel
 from harness.model.plan import Job
@@ -154,15 +161,15 @@ class Record:
     @cached_property
     def job_key(self) -> str:
         """Key of the job this is an attempt at."""
-        return Job(self.kernel, self.problem, Gpu(self.gpu), self.timing).key
+        return cell_key(self.kernel.id, self.problem.key, "gpu", self.gpu, self.timing.mode)
 
     @cached_property
     def series_key(self) -> str | None:
         """Key of the series it continues; None where it never reached a device."""
         if self.device is None:
             return None
-        job = Job(self.kernel, self.problem, Gpu(self.gpu), self.timing)
-        return job.series_key(self.device.model)
+        model = self.device.model
+        return cell_key(self.kernel.id, self.problem.key, "device", model, self.timing.mode)
 
     @cached_property
     def key(self) -> str:
@@ -172,7 +179,33 @@ class Record:
     @cached_property
     def content_key(self) -> str:
         """Hash of everything it says; two deliveries of one record share it."""
-        return digest(self.to_dict())
+        return text_digest(self.text())
+
+    def text(self) -> str:
+        """The canonical JSON of ``to_dict``, put together from parts: a fifth of its time.
+
+        Raises ValueError or TypeError where JSON can't say it.
+        """
+        parts = []
+        for name in _NAMES:
+            value = getattr(self, name)
+            kind = type(value)
+            if kind is str or kind is int or kind is float or value is None:
+                text = scalar_text(value)
+            elif name == "samples_ms":
+                text = numbers_text(value)
+            elif name == "conditions":
+                text = canonical_json(dict(value))
+            elif name in ("accuracy", "memory"):
+                facts = vars(value)
+                text = ",".join(f'"{n}":{scalar_text(facts[n])}' for n in sorted(facts))
+                text = f"{{{text}}}"
+            elif name in _NOUNS:
+                text = noun_text(value)
+            else:
+                text = canonical_json(value)
+            parts.append(f'"{name}":{text}')
+        return f"{{{','.join(parts)}}}"
 
     @property
     def median_ms(self) -> float | None:
@@ -220,6 +253,10 @@ class Record:
         d["flags"] = tuple(d.get("flags", ()))
         d["conditions"] = tuple(sorted((d.get("conditions") or {}).items()))
         return cls(**d)
+
+
+_NAMES = sorted(Record.__dataclass_fields__)
+_NOUNS = ("kernel", "problem", "timing", "device", "environment", "revision")
 
 
 def failed(job: Job, sweep_id: str, status: Status, reason: str, **more: Any) -> Record:

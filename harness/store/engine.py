@@ -18,12 +18,24 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Insert, QueuePool, Table, create_engine, event, inspect
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Insert,
+    QueuePool,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -95,6 +107,31 @@ def insert_new(connection: Connection, table: Table) -> Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing(index_elements=["key"])
     return postgresql.insert(table).on_conflict_do_nothing(index_elements=["key"])
+
+
+def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
+    """Ids for rows that the caller's transaction will insert, so that nothing need be read back.
+
+    SQLite has one writer at a time, who may count on; Postgres hands them out of its sequence.
+    """
+    if connection.dialect.name == "sqlite":
+        first = (connection.scalar(select(func.max(table.c.id))) or 0) + 1
+        return list(range(first, first + count))
+    sequence = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    numbers = func.generate_series(1, count).table_valued("n")
+    return list(connection.scalars(select(sequence).select_from(numbers)))
+
+
+def insert_plain(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of plain values, all with the same columns. Twice as fast as Core on SQLite."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(table.insert(), rows)
+        return
+    names = list(rows[0])
+    text = str(table.insert().compile(dialect=connection.dialect, column_keys=names))
+    order = [column.name for column in table.columns if column.name in rows[0]]
+    pick = itemgetter(*order)
+    connection.exec_driver_sql(text, [pick(row) for row in rows])
 
 
 def require(url: URL) -> None:

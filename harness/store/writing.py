@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from harness.errors import RecordConflict
 from harness.model import Record, Sweep
 from harness.store.dimensions import KnownIds
+from harness.store.engine import insert_plain, new_ids
 from harness.store.reading import load, sweep_number
 from harness.store.rows import Row, content_key, pack_samples, result_row
 from harness.store.schema import result, sample, sweep
@@ -117,12 +118,13 @@ def _stored(
 
 def _insert(connection: Connection, new: dict[Identity, tuple[Record, Row]]) -> None:
     # No RETURNING: asking for ids in order makes SQLAlchemy insert row by row on SQLite.
-    connection.execute(insert(result), [row for _, row in new.values()])
-    sampled = {i: record for i, (record, _) in new.items() if record.samples_ms}
-    if sampled:
-        stored = _stored(connection, [new[identity][1] for identity in sampled])
-        blobs = [
-            {"result_id": stored[identity][0], "times_ms": pack_samples(record.samples_ms)}
-            for identity, record in sampled.items()
-        ]
-        connection.execute(insert(sample), blobs)
+    ids = new_ids(connection, result, len(new))
+    rows = [{"id": id_, **row} for id_, (_, row) in zip(ids, new.values(), strict=True)]
+    insert_plain(connection, result, rows)
+    blobs = [
+        {"result_id": id_, "times_ms": pack_samples(record.samples_ms)}
+        for id_, (record, _) in zip(ids, new.values(), strict=True)
+        if record.samples_ms
+    ]
+    if blobs:
+        insert_plain(connection, sample, blobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.model import Accuracy, Device, Kernel, Memory, Problem, Record, Status
+from harness.model.identity import canonical_json, digest
 from harness.store import Store
 from harness.store.schema import problem as problem_table
 from tests.store.make import KERNEL, SWEEP, failure, problem, record
@@ -210,3 +212,23 @@ def test_whole_numbers_in_real_fields_are_the_same_record(store: Store) -> None:
     assert not store.append(record(duration_s=2.0, setup_ms=3.0))
     (read,) = store.records()
     assert not store.append(read), "what was read back is what is stored"
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        record(),
+        failure(),
+        record(samples_ms=(1, 2.5e-300, 3.0), setup_ms=5, launch=7),
+        record(stop_reason='é\u202e"\\\n', flags=(), conditions=(), memory=None),
+    ],
+)
+def test_the_text_put_together_from_parts_is_the_canonical_one(one: Record) -> None:
+    assert one.text() == canonical_json(one.to_dict())
+    assert one.content_key == digest(one.to_dict())
+
+
+def test_a_record_that_json_cant_say_has_no_text() -> None:
+    for bad in ((math.inf,), (1.0, math.inf)):
+        with pytest.raises(ValueError, match="JSON"):
+            record(samples_ms=bad).text()
