@@ -43,6 +43,8 @@ def test_a_step_costs_what_the_model_says(operator: str) -> None:
         i.name: torch.rand(1, {"qk": dk, "v": dv, "one": 1}[i.dim], dtype=torch.float64)
         for i in costs.COUNTS.inputs  # type: ignore[attr-defined]
     }
+    if operator == "retention":  # its decay is no input
+        x["decay"] = torch.rand(1, 1, dtype=torch.float64)
     step: Callable[..., Any] = reference(operator).step  # type: ignore[attr-defined]
     state = torch.rand(1, dk, dv, dtype=torch.float64)
     with Counter(dk * dv) as counted:

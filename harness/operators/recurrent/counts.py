@@ -28,8 +28,8 @@ _UNKNOWN = {
     "lengths": "every sequence of a batch is full",
     "lengths_seed": "every sequence of a batch is full",
     "kv_dtype": "all of its inputs have one type",
-    "softcap": "it has no softmax",
-    "sinks": "it has no softmax",
+    "softcap": "it computes none",
+    "sinks": "it computes none",
     "params": "it takes none",
 }
 

@@ -26,7 +26,8 @@ Normal = Callable[[str], Tensor]
 Value = Callable[[Normal], Tensor]
 """How an input of one head is made of N(0,1) numbers."""
 Oracle = Callable[[dict[str, Tensor], Problem], Tensor]
-"""Inputs by name, [heads, rows, dim] (weights [heads, dim]) → out [heads, rows, dim]."""
+"""Inputs by name, [heads, rows, dim] (weights [heads, dim]), and ``head``, the number of each head
+(fp64 [heads]) → out [heads, rows, dim]."""
 
 WHOLE_UPDATES = 3e8
 """Up to this many updated numbers of states (tokens · heads · dk · dv) every head is computed …"""
@@ -171,6 +172,7 @@ class Family:
             weight = given.rows == "weight"
             at = [pairs.index((0 if weight else b, h * own // p.heads_q)) for b, h in heads]
             x[given.name] = leaf[at][:, 0] if weight else leaf[at]
+        x["head"] = torch.tensor([float(h) for _, h in heads], dtype=torch.float64)
         with torch.set_grad_enabled(backward):
             found = {"out": self.oracle(x, p)}
         if backward:

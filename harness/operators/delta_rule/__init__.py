@@ -1,0 +1,1 @@
+"""The delta rule: a key's old value is replaced, not added to (DeltaNet; arXiv 2406.06484)."""

@@ -1,0 +1,20 @@
+"""What gated linear attention costs: the state decayed (1), k·vᵀ added (2), read (2).
+
+5 · dk · dv FLOPs a token and head.
+"""
+
+from __future__ import annotations
+
+from harness.operators.recurrent.counts import Counts, Input
+
+MODEL = "gated_linear/1"
+COUNTS = Counts(
+    operator="gated_linear",
+    inputs=(Input("q", "qk"), Input("k", "qk"), Input("v", "v"), Input("g", "qk")),
+    step=5,
+)
+validate = COUNTS.validate
+flops = COUNTS.flops
+min_bytes = COUNTS.min_bytes
+kv_cache_bytes = COUNTS.kv_cache_bytes
+visible_pairs = COUNTS.visible_pairs

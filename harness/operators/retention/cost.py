@@ -1,0 +1,20 @@
+"""What retention costs: the state decayed (1), k·vᵀ added (2), read (2).
+
+5 · dk · dv FLOPs a token and head.
+"""
+
+from __future__ import annotations
+
+from harness.operators.recurrent.counts import Counts, Input
+
+MODEL = "retention/1"
+COUNTS = Counts(
+    operator="retention",
+    inputs=(Input("q", "qk"), Input("k", "qk"), Input("v", "v")),
+    step=5,
+)
+validate = COUNTS.validate
+flops = COUNTS.flops
+min_bytes = COUNTS.min_bytes
+kv_cache_bytes = COUNTS.kv_cache_bytes
+visible_pairs = COUNTS.visible_pairs

@@ -1,0 +1,35 @@
+"""The gated delta rule one token after the other: the state decays, then a key's value is replaced.
+
+    S = e^g·S    S = S + β·k·(v − Sᵀk)ᵀ    out = scale·qᵀS
+
+Yang et al. 2024 (arXiv 2412.06464), §3.1. Shapes: q, k [B, H, S, Dqk], v [B, H, S, Dv], g and
+beta [B, H, S, 1] → out [B, H, S, Dv].
+The state is kept in at least fp32. Every token launches a few operations, so long sequences pay for
+launches, and a backward pass keeps every state.
+"""
+
+import torch
+
+LAYOUT = "BHSD"
+
+
+def build(problem, device, options):
+    """A differentiable function from the inputs to out."""
+    tokens, dims = problem.seq_q, (problem.head_dim_qk, problem.head_dim_v)
+
+    def attention(inputs):
+        dtype = inputs["q"].dtype
+        wide = torch.promote_types(dtype, torch.float32)
+        q, k, v, g, beta = (inputs[n].to(wide) for n in ("q", "k", "v", "g", "beta"))
+        q = q * problem.effective_scale
+        state = q.new_zeros(problem.batch, problem.heads_q, *dims)
+        outs = []
+        for t in range(tokens):
+            key = k[:, :, t, None]
+            state = state * g[:, :, t, None].exp()
+            change = beta[:, :, t, None] * (v[:, :, t, None] - key @ state)
+            state = state + key.mT * change
+            outs.append(q[:, :, t, None] @ state)
+        return torch.cat(outs, 2).to(dtype)
+
+    return attention
