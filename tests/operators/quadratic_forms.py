@@ -79,6 +79,21 @@ def rwkv7(x: dict[str, Tensor], p: Problem) -> Tensor:
     return decayed(x["r"], x["b"], x["w"]) @ u + decayed(x["r"], x["k"], x["w"]) @ x["v"]
 
 
+def path(x: dict[str, Tensor], p: Problem) -> Tensor:
+    """One pair at a time: the product of the matrices H between them, written out."""
+    eye = torch.eye(p.head_dim_qk, dtype=torch.float64)
+    steps = eye - x["beta"].unsqueeze(-1) * x["w"].unsqueeze(-1) * x["w"].unsqueeze(-2)
+    rows = []
+    for i in range(p.seq_q):
+        product, scores = eye.expand_as(steps[:, :, 0]), []
+        for j in range(i, -1, -1):
+            scores.append((x["q"][:, :, i, None] @ product @ x["k"][:, :, j, :, None])[..., 0, 0])
+            product = product @ steps[:, :, j]
+        weights = (p.effective_scale * torch.stack(scores[::-1], -1)).softmax(-1)
+        rows.append(weights.unsqueeze(-2) @ x["v"][:, :, : i + 1])
+    return torch.cat(rows, 2)
+
+
 FORMS: dict[str, Form] = {
     "linear_attention": linear_attention,
     "gated_linear": gated_linear,
@@ -88,4 +103,5 @@ FORMS: dict[str, Form] = {
     "mamba2": mamba2,
     "rwkv6": rwkv6,
     "rwkv7": rwkv7,
+    "path": path,
 }

@@ -61,3 +61,16 @@ def test_a_backward_pass_costs_two_forward_ones_and_the_states_again(operator: s
     }
     assert flops["forward_backward"] == flops["forward"] + flops["backward"]
     assert 2 * flops["forward"] < flops["backward"] <= 3 * flops["forward"]
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 9])
+def test_path_costs_attention_and_a_step_for_each_pair_apart(tokens: int) -> None:
+    """Multiply-adds of a score, of p·v, of q·w and of the update, one pair at a time."""
+    problem = recurrent("path", seq_q=tokens, seq_k=tokens)
+    dk, dv, flops = problem.head_dim_qk, problem.head_dim_v, 0
+    for i in range(tokens):
+        for j in range(i, -1, -1):
+            flops += 2 * dk + 2 * dv
+            if j > 0:  # the step between key j and key j − 1
+                flops += 2 * dk + 2 * dk
+    assert cost_model("path").flops(problem) == problem.batch * problem.heads_q * flops

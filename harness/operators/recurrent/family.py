@@ -53,15 +53,23 @@ class Family:
     ``values`` says how an input is made where it isn't plain N(0,1); ``bound`` is the field's
     bound on RMSE(error) / RMS(reference) in fp32 (FIELD.md §6). 16-bit outputs can't be nearer
     than their rounding, so 2 unit roundoffs are added: 2e-3 in fp16 and 9e-3 in bf16 for 1e-3.
+    ``work`` is what a head of a sequence costs the oracle in updated numbers of a state, where it
+    isn't tokens · dk · dv.
     """
 
     def __init__(
-        self, counts: Counts, oracle: Oracle, values: Mapping[str, Value], bound: float
+        self,
+        counts: Counts,
+        oracle: Oracle,
+        values: Mapping[str, Value],
+        bound: float,
+        work: Callable[[Problem], float] | None = None,
     ) -> None:
         self.counts = counts
         self.oracle = oracle
         self._values = dict(values)
         self._bound = bound
+        self._work = work or _state_updates
         self.differentiable = tuple(i.name for i in counts.inputs if i.trained)
 
     def gate(self, problem: Problem) -> Gate:
@@ -111,7 +119,7 @@ class Family:
         """(sequence, query head) pairs that the oracle speaks of, ascending: all, or a sample."""
         p = problem
         total = p.batch * p.heads_q
-        work = max(p.seq_q, p.seq_k) * p.head_dim_qk * p.head_dim_v
+        work = self._work(p)
         if p.direction != "forward":
             work *= BACKWARD_WORK
         elements = p.seq_q * p.head_dim_v
@@ -230,6 +238,10 @@ class Family:
                 wide = torch.promote_types(dtype, torch.float32)
                 selected[name] = picked.to(wide).cpu().numpy()
         return selected
+
+
+def _state_updates(p: Problem) -> float:
+    return max(p.seq_q, p.seq_k) * p.head_dim_qk * p.head_dim_v
 
 
 def _grad_out() -> Input:

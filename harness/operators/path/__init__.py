@@ -1,0 +1,1 @@
+"""PaTH attention: softmax attention whose positions are products of Householder-like steps."""
