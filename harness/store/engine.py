@@ -19,7 +19,6 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from harness.errors import StoreError
 from harness.store.url import safe_text, sqlite_path
@@ -123,15 +122,30 @@ def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
 
 
 def insert_plain(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of plain values, all with the same columns. Twice as fast as Core on SQLite."""
-    if connection.dialect.name != "sqlite":
-        connection.execute(table.insert(), rows)
-        return
-    names = list(rows[0])
-    text = str(table.insert().compile(dialect=connection.dialect, column_keys=names))
+    """Insert rows of plain values, all with the same columns, past Core's work on each value.
+
+    Raises what Core would: IntegrityError where a row is there already.
+    """
     order = [column.name for column in table.columns if column.name in rows[0]]
-    pick = itemgetter(*order)
-    connection.exec_driver_sql(text, [pick(row) for row in rows])
+    plain = [tuple(row[name] for name in order) for row in rows]
+    if connection.dialect.name == "sqlite":
+        text = table.insert().compile(dialect=connection.dialect, column_keys=order)
+        connection.exec_driver_sql(str(text), plain)
+        return
+    from psycopg import Error, sql
+
+    command = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, order))
+    )
+    raw: Any = connection.connection.driver_connection
+    try:
+        with raw.cursor() as cursor, cursor.copy(command) as copy:
+            for values in plain:
+                copy.write_row(values)
+    except Error as error:
+        raise DBAPIError.instance(
+            f"COPY {table.name}", None, error, Error, dialect=connection.dialect
+        ) from error
 
 
 def require(url: URL) -> None:

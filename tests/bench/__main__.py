@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import platform
@@ -16,15 +17,18 @@ from pathlib import Path
 def main() -> None:
     """Run the modules beside this one, in the order of their names."""
     modules = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem[:1] != "_")
-    modules.remove("row")
+    modules = [name for name in modules if name not in ("row", "synthetic")]
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=modules)
+    parser.add_argument("--size", type=int, default=100_000, help="results in the store")
     given = parser.parse_args()
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     found = []
     for name in [given.only] if given.only else modules:
-        for figure in importlib.import_module(f"tests.bench.{name}").rows():
+        module = importlib.import_module(f"tests.bench.{name}")
+        sized = "size" in inspect.signature(module.rows).parameters
+        for figure in module.rows(given.size) if sized else module.rows():
             found.append(figure)
             if not given.json:
                 if len(found) == 1:
