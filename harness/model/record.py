@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from harness.model.environment import Device, Environment, Revision
@@ -186,24 +187,29 @@ class Record:
 
         Raises ValueError or TypeError where JSON can't say it.
         """
+        facts = self.__dict__
         parts = []
         for name in _NAMES:
-            value = getattr(self, name)
+            value = facts[name]
             kind = type(value)
-            if kind is str or kind is int or kind is float or value is None:
-                text = scalar_text(value)
-            elif name == "samples_ms":
-                text = numbers_text(value)
-            elif name == "conditions":
-                text = canonical_json(dict(value))
-            elif name in ("accuracy", "memory"):
-                facts = vars(value)
-                text = ",".join(f'"{n}":{scalar_text(facts[n])}' for n in sorted(facts))
-                text = f"{{{text}}}"
+            if kind is str:
+                text = encode_basestring_ascii(value)
+            elif value is None:
+                text = "null"
+            elif kind is int:
+                text = repr(value)
             elif name in _NOUNS:
                 text = noun_text(value)
+            elif name == "samples_ms":
+                text = numbers_text(value)
+            elif kind is float:
+                text = scalar_text(value)
+            elif name in ("accuracy", "memory"):
+                members = vars(value)
+                text = ",".join(f'"{n}":{scalar_text(members[n])}' for n in sorted(members))
+                text = f"{{{text}}}"
             else:
-                text = canonical_json(value)
+                text = canonical_json(dict(value) if name == "conditions" else value)
             parts.append(f'"{name}":{text}')
         return f"{{{','.join(parts)}}}"
 

@@ -11,7 +11,7 @@ from harness.errors import RecordConflict
 from harness.model import External, params_of
 from harness.store.dimensions import LOOKUP, ids_by_key
 from harness.store.engine import insert_new
-from harness.store.rows import Row, checked, json_text, pack_samples, unpack_samples
+from harness.store.rows import Row, checked_for, json_text, pack_samples, unpack_samples
 from harness.store.schema import external_result, external_series
 
 _PLAIN = ("measured_at", "version", "source", "origin", "statistic", "higher_is_better")
@@ -70,7 +70,7 @@ def _stored(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str,
 def _series_row(result: External) -> Row:
     row: Row = {name: getattr(result, name) for name in _SERIES}
     row |= {"key": result.series_key, "params": json_text(dict(result.params), "params")}
-    return checked(row)
+    return checked_for(external_series, row)
 
 
 def _row(result: External) -> Row:
@@ -85,7 +85,7 @@ def _row(result: External) -> Row:
         "content_key": result.content_key,
         "metadata": json_text(result.metadata, "metadata"),
     }
-    return checked(row) | {"repeats": pack_samples(result.values)}
+    return checked_for(external_result, row) | {"repeats": pack_samples(result.values)}
 
 
 def stored_externals(connection: Connection) -> Iterator[External]:

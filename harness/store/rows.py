@@ -74,6 +74,10 @@ def checked(row: Row) -> Row:
         kind = type(value)  # most values are plain; a sweep's skips are 10 million of them
         if kind is str and value.isascii() and "\0" not in value:
             continue
+        if (kind is int and -_LARGEST <= value <= _LARGEST) or (
+            kind is float and math.isfinite(value)
+        ):
+            continue
         if value is not None and kind is not bool:
             _check(name, value)
     return row

@@ -1,7 +1,7 @@
 """The store at size, on both engines: ingest, and the questions asked all the time.
 
 ``--size`` says how many results it holds, each with 30 samples: 100,000 by default, because filling
-it takes longer than asking; 1,000,000 is what docs/scale.md has figures of.
+it takes longer than asking; 1,000,000 is what tests/bench/SCALE.md has figures of.
 """
 
 from __future__ import annotations
