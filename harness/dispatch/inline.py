@@ -15,6 +15,7 @@ from harness.measure.device import MeasuredDevice, open_device
 from harness.measure.environment import read_environment
 from harness.measure.job import run_job
 from harness.measure.request import Request
+from harness.measure.server import settle_compiler
 from harness.model import Device, Record
 from harness.operators import reference
 from harness.operators.base import Expected
@@ -27,6 +28,7 @@ class InlineDispatcher:
     def __init__(self) -> None:
         self._devices: dict[str, tuple[MeasuredDevice, Device]] = {}
         self._stopped = False
+        settle_compiler()
 
     def run(self, requests: Sequence[Request]) -> Iterator[Event]:
         """See Dispatcher."""

@@ -25,6 +25,18 @@ from typing import Any
 ADDRESS = "ATTNBENCH_SERVER_ADDRESS"
 AUTH_KEY = "ATTNBENCH_SERVER_AUTHKEY"
 PR_SET_PDEATHSIG = 1  # prctl(2)
+INDUCTOR_RECURSION_LIMIT = 2000  # torch/_inductor/compile_fx.py raises it to this
+
+
+def settle_compiler() -> None:
+    """Do ahead what torch.compile does to a process, before anything imports torch._inductor.
+
+    A cold compilation starts a pool of threads that stays, and raises the recursion limit. Done
+    later, neither could be told from a kernel that leaves threads running or changes the process's
+    state, and idle threads would stand beside the timed calls.
+    """
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), INDUCTOR_RECURSION_LIMIT))
 
 
 def die_with_parent(parent: int) -> None:
@@ -36,6 +48,7 @@ def die_with_parent(parent: int) -> None:
 
 def serve(address: str, key: bytes) -> None:
     """Answer the supervisor until it stops or goes away."""
+    settle_compiler()
     from harness.measure import child  # loads torch, once for every fork
 
     # What torch's modules hold is never garbage: without them a collection before each series

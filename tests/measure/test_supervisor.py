@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +43,36 @@ def measure(zoo: Path) -> Iterator[Measure]:
 
     yield one
     supervisor.close()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler: nothing is compiled")
+def test_a_cold_compilation_is_no_tampering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch.compile's first run in a process must not look like threads left by the kernel."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    kernel = kernels()["flex"]
+    assert isinstance(kernel, Kernel)
+    supervisor = Supervisor(CPU)
+    try:
+        record = supervisor.measure(
+            Request("test", Job(kernel, PROBLEM, CPU, QUICK), kernel_revision(kernel))
+        )
+    finally:
+        supervisor.close()
+    assert record.status is Status.OK, record.reason + record.log
+    assert list(tmp_path.rglob("*.so"))  # it was compiled here, and by nobody before
+
+
+def test_what_was_printed_is_kept_and_cut(measure: Measure) -> None:
+    log = measure("prints_megabytes").log
+    assert "spam" in log
+    assert "bytes cut" in log
+    assert len(log) < LOG_BYTES + 100
+
+
+def test_a_kernel_that_raises_keeps_its_traceback(measure: Measure) -> None:
+    assert "misbehaving.py" in measure("raises").log
 
 
 def test_unsupported_is_a_skip_with_the_kernels_own_words(measure: Measure) -> None:
