@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from io import StringIO
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,10 @@ def results_command(
     if format == "table" and out is None:
         return print_results(filters, url)
     frame = load(filters, url, commands=True)
-    if format == "table":
-        _need(out).write_text(_table_text(frame))
+    if out is not None and format == "table":
+        text = StringIO()
+        _print_frame(frame, Console(file=text, width=WIDE))
+        _write(out, lambda path: path.write_text(text.getvalue()))
         return 0
     return write_frame(frame, format, out)
 
@@ -62,7 +65,7 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> int:
     if format == "parquet":
         if out is None:
             raise AttnbenchError("--format parquet writes a file: add --out results.parquet")
-        frame.to_parquet(out, index=False)
+        _write(out, lambda path: frame.to_parquet(path, index=False))
         return 0
     text = (
         frame.to_csv(index=False)
@@ -72,21 +75,15 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> int:
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text)
+        _write(out, lambda path: path.write_text(text))
     return 0
 
 
-def _need(out: Path | None) -> Path:
-    assert out is not None
-    return out
-
-
-def _table_text(frame: pd.DataFrame) -> str:
-    from io import StringIO
-
-    text = StringIO()
-    _print_frame(frame, Console(file=text, width=WIDE))
-    return text.getvalue()
+def _write(out: Path, write: Callable[[Path], object]) -> None:
+    try:
+        write(out)
+    except OSError as error:
+        raise AttnbenchError(f"can't write to {out}: {error.strerror}") from error
 
 
 def print_results(filters: Mapping[str, Any], url: str) -> int:
@@ -109,55 +106,109 @@ def _print_frame(frame: pd.DataFrame, console: Console) -> None:
         console.print("no results match", style="dim")
         return
     table_of = latest(cells(frame))
-    shown = table_of[table_of.status != "skipped"].sort_values(
-        [*SORTED_BY, "latency_ms"],
-        na_position="last",
-    )
-    _print_measured(shown, console)
-    skipped = int((table_of.status == "skipped").sum())
-    if skipped:
-        console.print(f"{skipped} skipped (--status skipped shows why)", style="dim")
+    is_skip = table_of.status == "skipped"
+    shown = table_of[~is_skip].sort_values([*SORTED_BY, "latency_ms"], na_position="last")
+    left_out = _print_measured(shown, console)
+    if left_out:
+        console.print(
+            f"left out for want of width: {', '.join(left_out)} (--format csv has all)",
+            style="dim",
+        )
+    if shown.empty:  # nothing but skips was asked for, or found
+        _print_skips(table_of[is_skip], console)
+    elif is_skip.any():
+        console.print(f"{is_skip.sum()} skipped (--status skipped shows why)", style="dim")
 
 
-def _print_measured(frame: pd.DataFrame, console: Console) -> None:
-    """One table for each workload, dtype, direction, mode and device; its heading says which."""
+def _print_skips(frame: pd.DataFrame, console: Console) -> None:
+    """A line a kernel and reason, with what it was skipped for."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("kernel", "gpu", "skipped because", "cells", "first of them"):
+        table.add_column(column, overflow="fold", justify="right" if column == "cells" else "left")
+    for (kernel, gpu, reason), part in frame.groupby(["kernel", "gpu", "reason"], dropna=False):
+        first = f"{part.workload.iloc[0] or 'matrix'}: {part.problem.iloc[0]}"
+        table.add_row(*map(escape, (kernel, gpu, reason, str(len(part)), first)))
+    console.print(table)
+
+
+def _print_measured(frame: pd.DataFrame, console: Console) -> list[str]:
+    """One table for each workload, dtype, direction, mode and device; its heading says which.
+
+    Returns the columns that the console's width left no room for.
+    """
     heading = ["workload", "dtype", "direction", "mode", "gpu", "device"]
     frame = frame.assign(device=frame.device.fillna("no device"))
+    left_out: dict[str, None] = {}
     for key, part in frame.groupby(heading, sort=False, dropna=False):
         workload, dtype, direction, mode, _, device = map(str, key)
         title = f"{workload or 'matrix'} · {dtype} · {direction} · {mode} · {device}"
         console.print(title, style="bold", markup=False, highlight=False)
-        console.print(_table(part.to_dict("records")))
+        columns, missing = _columns(part.to_dict("records"), console.width)
+        left_out |= dict.fromkeys(missing)
+        console.print(_table(part.to_dict("records"), columns))
+    return list(left_out)
 
 
-def _table(rows: list[dict[Any, Any]]) -> Table:
-    """A row a kernel and problem; columns that are empty throughout are left out."""
-    columns: dict[str, Callable[[dict[Any, Any]], str]] = {
-        "ms": lambda r: digits(r["latency_ms"]),
-        "95 % interval": lambda r: _interval(
-            r["latency_low_ms"], r["latency_high_ms"], r["latency_ms"]
-        ),
-        "TFLOP/s": lambda r: digits(r["tflops"]),
-        "GB/s": lambda r: digits(r["bandwidth_gb_s"]),
-        "% peak": lambda r: digits(r["peak_share"] * 100),
-        "peak MB": lambda r: digits(r["peak_memory_mb"]),
-        "max error": lambda r: "" if isnan(r["max_error"]) else f"{r['max_error']:.1e}",
-    }
-    shown = {name: [text(row) for row in rows] for name, text in columns.items()}
-    shown = {name: texts for name, texts in shown.items() if any(texts)}
+def _said_above(row: Mapping[Any, Any]) -> str:
+    """The problem without what the heading says of all."""
+    said = {row["dtype"], {"forward": "fwd", "backward": "bwd"}.get(row["direction"], "fwd+bwd")}
+    return " ".join(word for word in row["problem"].split() if word not in said)
+
+
+FIGURES: dict[str, Callable[[Mapping[Any, Any]], str]] = {
+    "ms": lambda r: digits(r["latency_ms"]),
+    "95 % interval": lambda r: _interval(
+        r["latency_low_ms"], r["latency_high_ms"], r["latency_ms"]
+    ),
+    "TFLOP/s": lambda r: digits(r["tflops"]),
+    "GB/s": lambda r: digits(r["bandwidth_gb_s"]),
+    "% peak": lambda r: digits(r["peak_share"] * 100),
+    "peak MB": lambda r: digits(r["peak_memory_mb"]),
+    "max error": lambda r: "" if isnan(r["max_error"]) else f"{r['max_error']:.1e}",
+}
+"""Columns of the table, and what stands in them."""
+GIVEN_UP = ("GB/s", "peak MB", "max error", "TFLOP/s", "% peak")
+"""What a narrow terminal does without, in this order: a figure in full beats seven cut short."""
+
+
+def _columns(rows: list[dict[Any, Any]], width: int) -> tuple[dict[str, list[str]], list[str]]:
+    """The columns that fit into ``width``, and the names of those that don't. Empty ones are no
+    columns; the status is one where some row isn't ok, and may wrap."""
+    fixed = {"problem": [_said_above(row) for row in rows], "kernel": [r["kernel"] for r in rows]}
+    found = {name: [text(row) for row in rows] for name, text in FIGURES.items()}
+    found = {name: texts for name, texts in found.items() if any(texts)}
+    room = width - (24 if any(row["status"] != "ok" for row in rows) else 0)
+
+    def needed() -> int:
+        return sum(max(map(len, (n, *texts))) + 2 for n, texts in (fixed | found).items())
+
+    missing = []
+    for name in GIVEN_UP:
+        if needed() > room and found.pop(name, None):
+            missing.append(name)
+    return fixed | found, missing
+
+
+def _table(rows: list[dict[Any, Any]], columns: dict[str, list[str]]) -> Table:
+    """A row a kernel and problem."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("problem", no_wrap=True)
-    table.add_column("kernel", no_wrap=True)
-    for name in shown:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("status", overflow="fold")
+    for name in columns:
+        left = name in ("problem", "kernel")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    failed = any(row["status"] != "ok" for row in rows)
+    if failed:
+        table.add_column("status", overflow="fold")
     previous = None
     for number, row in enumerate(rows):
-        problem, previous = row["problem"] if row["problem"] != previous else "", row["problem"]
+        texts = {name: column[number] for name, column in columns.items()}
+        if texts["problem"] == previous:
+            texts["problem"] = ""
+        else:
+            previous = texts["problem"]
         good = row["status"] == "ok"
         status = "ok" if good else f"{row['status']}: {row['reason']}"
-        cells_of = [problem, row["kernel"], *(texts[number] for texts in shown.values()), status]
-        table.add_row(*(escape(str(cell)) for cell in cells_of), style=None if good else "red")
+        shown = [*texts.values(), *([status] if failed else [])]
+        table.add_row(*(escape(str(text)) for text in shown), style=None if good else "red")
     return table
 
 

@@ -5,7 +5,8 @@
 
 Each line of the first file is a Request, each line of the second a Record, written as soon as it
 is measured. Started again, it measures what is not in the second file yet. Needs torch, numpy and
-yaml.
+yaml. Exit codes: 0 done, 1 some jobs failed, 2 wrong usage or a failure of the tool, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from pathlib import Path
 from harness.errors import AttnbenchError
 from harness.measure.request import Request
 from harness.measure.supervisor import Supervisor
-from harness.model import Record
+from harness.model import Record, Status
+
+FINE = (Status.OK, Status.SKIPPED)
+"""What doesn't make the exit code 1, here as in ``attnbench run``."""
 
 
 def _read_requests(path: Path) -> list[Request]:
@@ -39,14 +43,17 @@ def _identity(record: Request | Record) -> tuple[str, str, int, int]:
 
 
 def measure_file(requests_path: Path, out: Path) -> int:
-    """Measure what is missing in ``out``; how many records were written."""
+    """Measure what is missing in ``out``; how many of ``out``'s records are failures."""
     done = set()
+    failures = 0
     if out.exists():
         lines = out.read_text().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith("\n")]
         if len(whole) != len(lines):  # an earlier run was stopped in the middle of a line
             out.write_text("".join(whole))
-        done = {_identity(Record.from_dict(json.loads(line))) for line in whole}
+        earlier = [Record.from_dict(json.loads(line)) for line in whole]
+        done = {_identity(record) for record in earlier}
+        failures = sum(record.status not in FINE for record in earlier)
     requests = [r for r in _read_requests(requests_path) if _identity(r) not in done]
     supervisors: dict[str, Supervisor] = {}
     try:
@@ -58,13 +65,14 @@ def measure_file(requests_path: Path, out: Path) -> int:
                 record = supervisors[gpu.name].measure(request)
                 file.write(json.dumps(record.to_dict()) + "\n")
                 file.flush()
+                failures += record.status not in FINE
                 speed = f"{record.median_ms:.4g} ms" if record.median_ms else record.reason
                 what = f"{request.job.kernel.name} {request.job.problem.summary()}"
                 print(f"[{number}/{len(requests)}] {what}: {record.status} {speed}", flush=True)
     finally:
         for supervisor in supervisors.values():
             supervisor.close()
-    return len(requests)
+    return failures
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,13 +84,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not given.requests.is_file():
             raise AttnbenchError(f"no file {given.requests}")
-        measure_file(given.requests, given.out)
+        failures = measure_file(given.requests, given.out)
     except AttnbenchError as error:
         print(f"attnbench: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
+    except OSError as error:
+        print(f"attnbench: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

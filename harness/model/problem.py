@@ -190,12 +190,22 @@ class Problem:
         return cls(**data)
 
     def summary(self) -> str:
-        """A short human text, e.g. ``B1 H32/8 S2048 D128 bf16 causal fwd``."""
+        """A short human text, e.g. ``B1 H32/8 S2048 D128 bf16 causal fwd``.
+
+        A window stands behind its mask, keys kept to the left and to the right of the own one:
+        ``causal_window[4095:0]``, ``window[128:64]``, ``window[:64]`` where a side sees all.
+        """
         seq = f"{self.seq_q}" if self.seq_q == self.seq_k else f"{self.seq_q}×{self.seq_k}"
         heads = f"{self.heads_q}" if self.group == 1 else f"{self.heads_q}/{self.heads_kv}"
         dim = f"{self.head_dim_qk}"
         if self.head_dim_v != self.head_dim_qk:
             dim += f"-{self.head_dim_v}"
         short = {"forward": "fwd", "backward": "bwd", "forward_backward": "fwd+bwd"}
-        parts = [f"B{self.batch}", f"H{heads}", f"S{seq}", f"D{dim}", self.dtype, self.mask]
+        mask = self.mask
+        if self.window_left is not None or self.window_right is not None:
+            sides = (self.window_left, 0 if self.causal else self.window_right)
+            mask += "[{}:{}]".format(*("" if side is None else side for side in sides))
+        parts = [f"B{self.batch}", f"H{heads}", f"S{seq}", f"D{dim}", self.dtype, mask]
+        if self.softcap:
+            parts.append(f"softcap{self.softcap:g}")
         return " ".join([*parts, short[self.direction]])

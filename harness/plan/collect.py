@@ -13,13 +13,15 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from hydra.core.default_element import ConfigDefault
+
 from harness.config.catalog import RESOLVED_LATER
 from harness.config.experiment import Experiment
 from harness.config.loader import Composer
 from harness.config.matrix import Combo, Matrix
 from harness.config.nouns import gpu_of, kernel_of, problem_of, timing_of
 from harness.config.paths import kernels_dir
-from harness.errors import ConfigError, InvalidProblem
+from harness.errors import ConfigError, InvalidProblem, did_you_mean
 from harness.model import Gpu, Job, Kernel, Plan, Problem, Skip, Timing
 from harness.operators import cost_model
 from harness.plan.conditions import Rule
@@ -57,6 +59,7 @@ class Collector:
             for folder in folders
             for path in (folder / "conf" / "kernel").glob("*.yaml")
         }
+        self._composer = composer
         self._groups = set(composer.groups())
         self._seen: dict[tuple[str, str, str, str], tuple[Timing, Gpu]] = {}
         self._jobs: list[Job] = []
@@ -118,6 +121,7 @@ class Collector:
         conf = matrix.section("kernel", combo)
         option = matrix.chosen("kernel")(combo)
         _named_after_its_yaml("kernel", option, conf)
+        self._must_declare(option, conf.get("options") or {})
         folder = self._folders.get(option)
         if folder is None or not (folder / str(conf["file"])).exists():
             # a yaml of another folder may give new options to one of attnbench's own files
@@ -125,6 +129,28 @@ class Collector:
                 raise ConfigError(f"kernel {option}: there is no {folder / str(conf['file'])}")
             return kernel_of(conf)
         return kernel_of(conf, str(folder))
+
+    def _must_declare(self, kernel: str, options: Mapping[str, Any]) -> None:
+        """Refuse an option that the kernel's yaml doesn't have: ``build`` would not look at it,
+        and the result would stand under a name that says it had."""
+        if not options:
+            return
+        declared = self._declared(f"kernel/{kernel}")
+        for name in options:
+            if name not in declared:
+                raise ConfigError(
+                    f"kernel {kernel} has no option {name!r}. {did_you_mean(name, declared)} "
+                    f"(its options stand in conf/kernel/{kernel}.yaml)"
+                )
+
+    def _declared(self, path: str) -> set[str]:
+        """Option names of a kernel's yaml and of the yamls it builds on."""
+        _, parents, conf = self._composer.raw(path)
+        names = set(conf.get("options") or {})
+        for parent in parents:
+            if isinstance(parent, ConfigDefault) and parent.path not in (None, "_self_"):
+                names |= self._declared(f"kernel/{parent.path}")
+        return names
 
     def _gpus(self, matrix: Matrix, combo: Combo) -> tuple[Gpu, ...]:
         conf = matrix.section("gpu", combo)
