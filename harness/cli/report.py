@@ -15,6 +15,18 @@ def report_command(out: Path, sweep: str, baseline: str | None, store: str | Non
     return 0
 
 
+def must_be_writable(out: Path) -> None:
+    """Raise AttnbenchError where no report could be written: said before a sweep, not after."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        existed = out.exists()
+        out.open("ab").close()
+        if not existed:
+            out.unlink()
+    except OSError as error:
+        raise AttnbenchError(f"can't write the report to {out}: {error.strerror}") from error
+
+
 def write(out: Path, sweep: str, baseline: str | None, url: str) -> Path:
     """Write the report of a sweep (an id, ``last`` or ``all``). Raises AttnbenchError."""
     from dashboards.report import write_report

@@ -127,7 +127,7 @@ def _print_skips(frame: pd.DataFrame, console: Console) -> None:
         table.add_column(column, overflow="fold", justify="right" if column == "cells" else "left")
     for (kernel, gpu, reason), part in frame.groupby(["kernel", "gpu", "reason"], dropna=False):
         first = f"{part.workload.iloc[0] or 'matrix'}: {part.problem.iloc[0]}"
-        table.add_row(*map(escape, (kernel, gpu, reason, str(len(part)), first)))
+        table.add_row(*(escape(str(text)) for text in (kernel, gpu, reason, len(part), first)))
     console.print(table)
 
 
@@ -184,7 +184,8 @@ def _columns(rows: list[dict[Any, Any]], width: int) -> tuple[dict[str, list[str
 
     missing = []
     for name in GIVEN_UP:
-        if needed() > room and found.pop(name, None):
+        if name in found and needed() > room:
+            del found[name]
             missing.append(name)
     return fixed | found, missing
 

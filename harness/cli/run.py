@@ -37,6 +37,10 @@ def run_command(
     overrides, resume = split_resume(given)
     if cfg is not None:
         return _print_config(overrides, multirun, folders, cfg)
+    if report is not None:
+        from harness.cli.report import must_be_writable
+
+        must_be_writable(report)
     console = progress_console()
     with plan_with_cluster(overrides, multirun, folders) as (planned, cluster):
         print_summary(planned, console)

@@ -20,7 +20,7 @@ import torch.nn.attention.bias
 from harness.measure.device import open_device
 from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment
-from harness.measure.job import run_job
+from harness.measure.job import is_out_of_memory, run_job
 from harness.measure.tamper import differences, snapshot
 from harness.model import Gpu, Record, Status
 from harness.operators import operator_names, reference
@@ -31,6 +31,8 @@ CLEAN = (Status.OK, Status.SKIPPED, Status.INCORRECT)
 
 MEMORY_SHARE = 0.8
 """A kernel on the CPU may take this share of the memory that is free when its child starts."""
+ORACLE_MEMORY_SHARE = 0.5
+"""The oracle may take this share: beside it are the kernel's inputs and everybody else."""
 
 for _name in operator_names():
     reference(_name)
@@ -46,7 +48,7 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
     _redirect_output(argument["log"])
     gpu: Gpu = argument["gpu"]
     if gpu.kind == "cpu":
-        _limit_memory()
+        _limit_memory(MEMORY_SHARE)
     device = open_device(gpu)
     facts, environment = device.describe(), read_environment(argument["harness_commit"])
     connection.send(("hello", facts, environment))
@@ -81,14 +83,27 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
 
 
 def compute_oracles(connection: Connection[Any, Any], argument: dict[str, Any]) -> None:
-    """Answer ``(problem, seed)`` with its Expected until the connection ends."""
+    """Answer ``(problem, seed)`` with its Expected until the connection ends.
+
+    The answer is a text, and the end of this process, where memory ran out.
+    """
+    _limit_memory(ORACLE_MEMORY_SHARE)
     torch.set_num_threads(argument["threads"])
     while True:
         try:
             problem, seed = connection.recv()
         except EOFError:
             return
-        connection.send(reference(problem.operator).expected(problem, seed))
+        try:
+            connection.send(reference(problem.operator).expected(problem, seed))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            connection.send(
+                f"the fp64 oracle of {problem.summary()} did not fit into the "
+                f"{ORACLE_MEMORY_SHARE:.0%} of this host's free memory that it may take"
+            )
+            return
 
 
 ROLES: dict[str, Callable[[Connection[Any, Any], dict[str, Any]], None]] = {
@@ -111,9 +126,9 @@ def _redirect_output(path: str) -> None:
     os.close(log)
 
 
-def _limit_memory() -> None:
+def _limit_memory(share: float) -> None:
     """Have an allocation without bound fail here, before the system kills somebody else."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            limit = int(int(line.split()[1]) * 1024 * MEMORY_SHARE)
+            limit = int(int(line.split()[1]) * 1024 * share)
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -31,11 +32,14 @@ INDUCTOR_RECURSION_LIMIT = 2000  # torch/_inductor/compile_fx.py raises it to th
 def settle_compiler() -> None:
     """Do ahead what torch.compile does to a process, before anything imports torch._inductor.
 
-    A cold compilation starts a pool of threads that stays, and raises the recursion limit. Done
-    later, neither could be told from a kernel that leaves threads running or changes the process's
-    state, and idle threads would stand beside the timed calls.
+    A cold compilation starts a pool of threads that stays, and the progress bar's monitor where
+    tqdm is installed, and raises the recursion limit. Done later, none of it could be told from a
+    kernel that leaves threads running or changes the process's state, and idle threads would stand
+    beside the timed calls.
     """
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    if importlib.util.find_spec("tqdm") is not None:
+        importlib.import_module("tqdm").tqdm.monitor_interval = 0  # no monitor thread
     sys.setrecursionlimit(max(sys.getrecursionlimit(), INDUCTOR_RECURSION_LIMIT))
 
 

@@ -45,6 +45,10 @@ def cache_folder() -> Path:
     return Path(base) / "attnbench"
 
 
+class _OracleTooLarge(Exception):
+    """The right answer of a problem doesn't fit into this host's memory."""
+
+
 class Supervisor:
     """Measures requests on one device, one after the other. Not thread-safe."""
 
@@ -80,7 +84,10 @@ class Supervisor:
         if launch != self._launch:
             self._new_launch()
             self._launch = launch
-        expected = [self._expect(request, seed) for seed in request.seeds()]
+        try:
+            expected = [self._expect(request, seed) for seed in request.seeds()]
+        except _OracleTooLarge as error:  # without an oracle there is no number
+            return request.failed(Status.OUT_OF_MEMORY, str(error), started_at=utc_now())
         child = self._ready_child(request)
         started_at, watch = utc_now(), Stopwatch()
         self._log.write_bytes(b"")
@@ -197,12 +204,17 @@ class Supervisor:
                     self._oracle.kill()
                     self._oracle = None
                     raise MeasureError(f"the oracle took over {ORACLE_TIMEOUT_S:.0f} s")
-                self._expected[key] = self._oracle.connection.recv()
+                answer = self._oracle.connection.recv()
             except (EOFError, ConnectionError) as error:
                 code = self._oracle.reap() if self._oracle else None
                 self._oracle = None
                 what = request.job.problem.summary()
                 raise MeasureError(f"the oracle of {what} died (exit code {code})") from error
+            if isinstance(answer, str):
+                self._oracle.reap()
+                self._oracle = None
+                raise _OracleTooLarge(answer)
+            self._expected[key] = answer
             while len(self._expected) > ORACLES_KEPT:
                 self._expected.popitem(last=False)
         self._expected.move_to_end(key)

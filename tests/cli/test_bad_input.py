@@ -47,6 +47,14 @@ CASES = {
     "a self-test of one launch": (["selftest", *TINY], ["timing.launches", "1"]),
     "a self-test in this process": (["selftest", *TINY, "cluster=inline"], ["cluster=inline"]),
     "a self-test of no kernel": (["selftest", *TINY, "kernel=eagr"], ["eagr", "eager"]),
+    "an option the kernel doesn't have": (
+        ["run", *TINY, "kernel=eager", "+kernel.options.softmx=fp32"],
+        ["softmx", "softmax", "eager"],
+    ),
+    "a report that can't be written": (
+        ["run", *TINY, "kernel=eager", "--report", "/proc/none/report.html"],
+        ["/proc/none/report.html"],
+    ),
     "impossible budget": (["run", *TINY, "timing.budget_s=0"], ["budget_s", "0"]),
 }
 

@@ -33,6 +33,11 @@ def test_a_sweep_from_command_to_report(cli: Cli, empty_folder: Path, zoo: Path)
     table = cli("results")
     assert table.returncode == 0
     assert table.stdout.count("sdpa_math") == 3
+    for place in ("nowhere/rows.csv", "."):
+        refused = cli("results", "--format", "csv", "--out", place)
+        assert refused.returncode == 2
+        assert place in refused.stderr
+        assert "Traceback" not in refused.stderr
     rows = list(csv.DictReader(io.StringIO(cli("results", "--format", "csv").stdout)))
     assert len(rows) == 9
     good = json.loads(cli("results", "--format", "json", "--status", "ok").stdout)

@@ -64,17 +64,6 @@ def test_a_cold_compilation_is_no_tampering(
     assert list(tmp_path.rglob("*.so"))  # it was compiled here, and by nobody before
 
 
-def test_what_was_printed_is_kept_and_cut(measure: Measure) -> None:
-    log = measure("prints_megabytes").log
-    assert "spam" in log
-    assert "bytes cut" in log
-    assert len(log) < LOG_BYTES + 100
-
-
-def test_a_kernel_that_raises_keeps_its_traceback(measure: Measure) -> None:
-    assert "misbehaving.py" in measure("raises").log
-
-
 def test_unsupported_is_a_skip_with_the_kernels_own_words(measure: Measure) -> None:
     record = measure("unsupported")
     assert (record.status, record.reason) == (Status.SKIPPED, "needs a blue moon")
@@ -163,6 +152,33 @@ def test_the_bare_worker_measures_a_file_and_goes_on_where_it_was_stopped(
     records = [Record.from_dict(json.loads(line)) for line in out.read_text().splitlines()]
     assert [(r.launch, r.status) for r in records] == [(0, Status.OK), (1, Status.OK)]
     assert out.read_text().startswith(lines[0])
+
+
+def test_the_bare_worker_s_exit_code_says_that_jobs_failed(zoo: Path, tmp_path: Path) -> None:
+    kernel = kernels([zoo])["raises"]
+    assert isinstance(kernel, Kernel)
+    asked = Request("test", Job(kernel, PROBLEM, CPU, QUICK), kernel_revision(kernel))
+    requests, out = tmp_path / "requests.jsonl", tmp_path / "records.jsonl"
+    requests.write_text(json.dumps(asked.to_dict()) + "\n")
+    assert main([str(requests), "--out", str(out)]) == 1
+    assert main([str(requests), "--out", str(out)]) == 1  # nothing left to do, and still failed
+    assert main([str(requests), "--out", str(tmp_path / "nowhere" / "out")]) == 2
+
+
+def test_an_oracle_without_room_costs_its_own_job() -> None:
+    kernel = kernels()["eager"]
+    assert isinstance(kernel, Kernel)
+    supervisor = Supervisor(CPU)
+    try:
+        large = dataclasses.replace(PROBLEM, seq_q=4_000_000_000, seq_k=4_000_000_000)
+        records = [
+            supervisor.measure(Request("test", Job(kernel, p, CPU, QUICK), kernel_revision(kernel)))
+            for p in (large, PROBLEM)
+        ]
+    finally:
+        supervisor.close()
+    assert [r.status for r in records] == [Status.OUT_OF_MEMORY, Status.OK], records[0].reason
+    assert "oracle" in records[0].reason
 
 
 def test_a_request_file_that_makes_no_sense_is_named(
