@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from time import monotonic as monotonic_s
 from time import perf_counter_ns as host_ns
+from time import process_time_ns as work_ns
 
-__all__ = ["Stopwatch", "host_ns", "monotonic_s"]
+__all__ = ["Stopwatch", "host_ns", "monotonic_s", "work_ns"]
 
 
 class Stopwatch:

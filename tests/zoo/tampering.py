@@ -171,7 +171,9 @@ def remembers_answers(inputs, answers={}):  # noqa: B006 - the memory is the che
     """Right always: answers are kept by the content of the inputs."""
     key = tuple(float(inputs[name].sum()) for name in "qkv")
     if key not in answers:
-        time.sleep(0.01)  # what it takes to compute
+        end = time.process_time() + 0.01
+        while time.process_time() < end:  # what it takes to compute
+            pass
         answers[key] = attention(inputs)
     return answers[key]
 
