@@ -17,7 +17,7 @@ from pathlib import Path
 def main() -> None:
     """Run the modules beside this one, in the order of their names."""
     modules = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem[:1] != "_")
-    modules = [name for name in modules if name not in ("row", "synthetic")]
+    modules = [name for name in modules if name not in ("row", "stages", "synthetic")]
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=modules)
