@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.errors import InvalidProblem
 from harness.model.identity import digest, non_default_fields
+from harness.model.lengths import sequence_lengths
+from harness.model.pages import page_table
 
 DTYPE_BYTES = {
     "fp64": 8,
@@ -83,9 +85,9 @@ class Problem:
     page_size: int = 0
     """Tokens of one page of a paged cache; 0 where there are no pages."""
     lengths: str = ""
-    """Distribution of the sequences' actual lengths; "" means all of them full."""
+    """Distribution of the sequences' actual lengths (harness/model/lengths.py); "": all full."""
     lengths_seed: int = 0
-    """Seed of that distribution."""
+    """Seed of that distribution, and of the shuffle of a paged cache's pages."""
     params: Params = ()
     """Operator- or pattern-specific parameters, sorted by name."""
 
@@ -153,6 +155,18 @@ class Problem:
         return self.head_dim_qk**-0.5 if self.scale is None else self.scale
 
     @property
+    def lengths_k(self) -> tuple[int, ...]:
+        """Actual key tokens of each sequence, at most seq_k; the first has seq_k."""
+        return sequence_lengths(self.lengths, self.lengths_seed, self.batch, self.seq_k)
+
+    @property
+    def page_table(self) -> tuple[tuple[int, ...], ...] | None:
+        """Of a paged cache: the pages of each sequence, in its tokens' order; else None."""
+        if self.cache != "paged":
+            return None
+        return page_table(self.lengths_k, self.page_size, self.lengths_seed)
+
+    @property
     def kv_element_bytes(self) -> int:
         """Bytes of one element of a key or value."""
         return DTYPE_BYTES[self.kv_dtype or self.dtype]
@@ -208,4 +222,8 @@ class Problem:
         parts = [f"B{self.batch}", f"H{heads}", f"S{seq}", f"D{dim}", self.dtype, mask]
         if self.softcap:
             parts.append(f"softcap{self.softcap:g}")
+        if self.cache:
+            parts.append(f"{self.cache}{self.page_size or ''}")
+        if self.kv_dtype:
+            parts.append(f"kv:{self.kv_dtype}")
         return " ".join([*parts, short[self.direction]])
