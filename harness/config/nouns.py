@@ -30,6 +30,7 @@ _WORKLOAD_KEYS = frozenset(
         "pattern",
         "softcap",
         "sinks",
+        "alibi",
         "scale",
         "kv_dtype",
         "cache",
@@ -115,6 +116,9 @@ def problem_of(workload: Mapping[str, Any], dtype: str, direction: str) -> Probl
     _check(workload, _WORKLOAD_KEYS, f"workload {name}")
     get = workload.get
     heads_kv, head_dim_v = get("heads_kv"), get("head_dim_v")
+    params = dict(get("params") or {})
+    if get("alibi"):  # a plain axis for the user, a parameter of the operator for the noun
+        params["alibi"] = True
     more = {key: workload[key] for key in _AS_THEY_ARE if key in workload}
     return Problem(
         heads_q=workload["heads_q"],
@@ -127,7 +131,7 @@ def problem_of(workload: Mapping[str, Any], dtype: str, direction: str) -> Probl
         direction=direction,
         softcap=float(get("softcap") or 0.0),
         scale=get("scale"),
-        params=_params(get("params"), f"workload {name}: params"),
+        params=_params(params, f"workload {name}: params"),
         **more,
     )
 

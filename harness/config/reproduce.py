@@ -22,7 +22,7 @@ _SIZES = {
     "head_dim_v": "head_dim_v",
 }
 """Fields of a Problem, and the workload keys that set them."""
-_MASK = ("causal", "window_left", "window_right", "softcap", "sinks", "scale")
+_MASK = ("causal", "window_left", "window_right", "softcap", "sinks", "alibi", "scale")
 _WHERE_SET = ("operator", "pattern", "kv_dtype", "cache", "page_size", "lengths", "lengths_seed")
 
 
@@ -52,7 +52,8 @@ def command_of(
         value = getattr(problem, name)
         if value != unset[name]:
             words.append(f"workload.{name}={_plain(value)}")
-    words += [f"++workload.params.{name}={_plain(value)}" for name, value in problem.params]
+    params = {name: value for name, value in problem.params if name != "alibi"}  # among _MASK
+    words += [f"++workload.params.{name}={_plain(value)}" for name, value in params.items()]
     words += [f"dtype={problem.dtype}", f"direction={problem.direction}", f"gpu={gpu}"]
     for f in fields(Timing):
         value = getattr(timing, f.name)

@@ -33,6 +33,7 @@ class LimitsConf:
     seq_max: int | None = None
     softcap: bool = False
     sinks: bool = False
+    alibi: bool = False
     caches: list[str] = field(default_factory=lambda: [""])
     uneven_lengths: bool = False
     compute_capability_min: float | None = None
@@ -76,6 +77,7 @@ class WorkloadConf:
     pattern: str = ""
     softcap: float = 0.0
     sinks: bool = False
+    alibi: bool = False
     scale: float | None = None
     kv_dtype: str = ""
     cache: str = ""

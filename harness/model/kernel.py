@@ -41,6 +41,8 @@ class Limits:
     """Computes a softcap."""
     sinks: bool = False
     """Computes attention sinks."""
+    alibi: bool = False
+    """Computes ALiBi's bias."""
     caches: tuple[str, ...] = ("",)
     """KV-cache layouts; "" is none."""
     uneven_lengths: bool = False
@@ -80,6 +82,8 @@ class Limits:
             return "softcap not computed"
         if p.sinks and not self.sinks:
             return "attention sinks not computed"
+        if p.alibi and not self.alibi:
+            return "ALiBi not computed"
         if p.cache not in self.caches:
             return (
                 f"{p.cache or 'no'} cache not among {', '.join(c or 'none' for c in self.caches)}"

@@ -7,9 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from harness.errors import InvalidProblem
+from harness.model.alibi import alibi_slopes
 from harness.model.identity import digest, non_default_fields
 from harness.model.lengths import sequence_lengths
 from harness.model.pages import page_table
+from harness.model.patterns import BlockTable, bigbird_table, document_starts, random_table
 
 DTYPE_BYTES = {
     "fp64": 8,
@@ -25,6 +27,9 @@ DTYPE_BYTES = {
 
 DIRECTIONS = ("forward", "backward", "forward_backward")
 """forward alone; backward alone (its forward untimed); both in one timed call."""
+
+SHOWN = ("stride", "local", "block", "keep", "documents")
+"""Parameters of a pattern that ``summary`` shows."""
 
 Params = tuple[tuple[str, int | float | str | bool], ...]
 """Operator-specific parameters, sorted by name: hashable, and one order for one meaning."""
@@ -71,7 +76,10 @@ class Problem:
     window_right: int | None = None
     """Keys to the right of a query's own position that it sees; None: all. Not with causal."""
     pattern: str = ""
-    """A sparse pattern on top of causal and window: strided, bigbird, document …; "" is dense."""
+    """A sparse pattern on top of causal (harness/model/patterns.py); "" is dense.
+
+    strided is causal by itself; document takes windows too.
+    """
     scale: float | None = None
     """Factor on the scores; None: head_dim_qk ** -0.5."""
     softcap: float = 0.0
@@ -89,7 +97,7 @@ class Problem:
     lengths_seed: int = 0
     """Seed of that distribution, and of the shuffle of a paged cache's pages."""
     params: Params = ()
-    """Operator- or pattern-specific parameters, sorted by name."""
+    """Operator- or pattern-specific parameters, sorted by name; alibi is one of attention's."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "heads_q", "heads_kv", "seq_q", "seq_k", "head_dim_qk", "head_dim_v"):
@@ -114,6 +122,9 @@ class Problem:
             raise InvalidProblem(
                 f"direction={self.direction!r} is not one of {', '.join(DIRECTIONS)}"
             )
+        if ("alibi", False) in self.params:  # off is the same problem as not mentioned
+            kept = tuple(entry for entry in self.params if entry != ("alibi", False))
+            object.__setattr__(self, "params", kept)
         self._check_mask()
 
     def _check_mask(self) -> None:
@@ -130,6 +141,8 @@ class Problem:
             raise InvalidProblem(f"softcap must be 0 (off) or positive, not {self.softcap}")
         if self.scale is not None and not self.scale > 0:
             raise InvalidProblem(f"scale must be positive or null, not {self.scale}")
+        if self.pattern == "strided":  # its formula says j ≤ p
+            object.__setattr__(self, "causal", True)
         if self.window_right == 0:  # sees j ≤ p: that is what causal means, so it is one problem
             object.__setattr__(self, "causal", True)
             object.__setattr__(self, "window_right", None)
@@ -155,6 +168,16 @@ class Problem:
         return self.head_dim_qk**-0.5 if self.scale is None else self.scale
 
     @property
+    def alibi(self) -> bool:
+        """Whether −slope·|p − j| is added to the scores, after any softcap (arXiv 2108.12409)."""
+        return bool(self.param("alibi"))
+
+    @property
+    def alibi_slopes(self) -> tuple[float, ...]:
+        """ALiBi's slope of each query head."""
+        return alibi_slopes(self.heads_q)
+
+    @property
     def lengths_k(self) -> tuple[int, ...]:
         """Actual key tokens of each sequence, at most seq_k; the first has seq_k."""
         return sequence_lengths(self.lengths, self.lengths_seed, self.batch, self.seq_k)
@@ -165,6 +188,39 @@ class Problem:
         if self.cache != "paged":
             return None
         return page_table(self.lengths_k, self.page_size, self.lengths_seed)
+
+    @property
+    def lengths_q(self) -> tuple[int, ...]:
+        """Actual query tokens of each sequence: as its keys', or drawn apart where seq_q ≠ seq_k.
+
+        Padded layouts hold the tokens first; query i stands at p = i + its length_k − length_q.
+        """
+        if self.seq_q == self.seq_k:
+            return self.lengths_k
+        return sequence_lengths(self.lengths, self.lengths_seed, self.batch, self.seq_q, "q")
+
+    @property
+    def block_table(self) -> BlockTable | None:
+        """Of a block pattern: the key blocks that each query block sees, else None.
+
+        Blocks are params.block tokens; with ``causal`` a pair within them must have j ≤ p too.
+        """
+        if self.pattern not in ("bigbird", "block_sparse"):
+            return None
+        given = dict(self.params)
+        blocks = -(-self.seq_k // int(given["block"]))
+        if self.pattern == "block_sparse":
+            return random_table(blocks, float(given["keep"]), int(given["seed"]), self.causal)
+        counts = (int(given[name]) for name in ("global_blocks", "window_blocks", "random_blocks"))
+        return bigbird_table(blocks, *counts, seed=int(given["seed"]), causal=self.causal)
+
+    @property
+    def document_starts(self) -> tuple[int, ...] | None:
+        """First token of each document packed into a sequence, ascending; None: not packed."""
+        if self.pattern != "document":
+            return None
+        given = dict(self.params)
+        return document_starts(self.seq_k, int(given["documents"]), int(given["seed"]))
 
     @property
     def kv_element_bytes(self) -> int:
@@ -226,4 +282,6 @@ class Problem:
             parts.append(f"{self.cache}{self.page_size or ''}")
         if self.kv_dtype:
             parts.append(f"kv:{self.kv_dtype}")
+        parts += [f"{name}{value:g}" for name, value in self.params if name in SHOWN]
+        parts += [name for name in ("sinks", "alibi", "lengths") if getattr(self, name)]
         return " ".join([*parts, short[self.direction]])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,8 +18,9 @@ import torch
 
 from harness.errors import InvalidProblem
 
-LAYOUTS = ("BHSD", "BSHD")
-"""Batch, heads, sequence, head dim; or sequence before heads."""
+LAYOUTS = ("BHSD", "BSHD", "THD")
+"""Batch, heads, sequence, head dim; sequence before heads; or the actual tokens of all sequences
+one after another, packed, then heads and head dim."""
 
 TORCH_DTYPES = {
     "fp64": torch.float64,
@@ -41,16 +43,39 @@ def draw_head(seed: int, name: str, index: tuple[int, int], shape: tuple[int, in
 
 
 def as_bhsd(tensor: torch.Tensor, layout: str) -> torch.Tensor:
-    """A view [batch, heads, sequence, head dim] of a tensor in ``layout``."""
+    """A view [batch, heads, sequence, head dim] of a tensor in ``layout``, which isn't packed."""
     if layout not in LAYOUTS:
         raise InvalidProblem(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+    if layout == "THD":
+        raise InvalidProblem("layout THD is packed: this operator has no packed inputs")
     return tensor if layout == "BHSD" else tensor.transpose(1, 2)
 
 
-def native_shape(shape: tuple[int, int, int, int], layout: str) -> tuple[int, ...]:
-    """The shape in ``layout`` of what is ``shape`` in BHSD."""
+def native_shape(
+    shape: tuple[int, int, int, int], layout: str, lengths: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """The shape in ``layout`` of what is ``shape`` in BHSD; packed, ``lengths`` tokens of it."""
     b, h, s, d = shape
+    if layout == "THD":
+        return (b * s if lengths is None else sum(lengths), h, d)
     return (b, h, s, d) if layout == "BHSD" else (b, s, h, d)
+
+
+def packed(tensor: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    """[batch, heads, sequence, dim] to [tokens, heads, dim]: the actual tokens, one copy."""
+    pieces = [sequence[:, :n].transpose(0, 1) for sequence, n in zip(tensor, lengths, strict=True)]
+    return torch.cat(pieces)
+
+
+def of_sequence(
+    tensor: torch.Tensor, layout: str, lengths: Sequence[int], sequence: int
+) -> torch.Tensor:
+    """A view [heads, its actual tokens, dim] of one sequence of a tensor in any layout."""
+    tokens = lengths[sequence]
+    if layout == "THD":
+        start = sum(lengths[:sequence])
+        return tensor[start : start + tokens].transpose(0, 1)
+    return as_bhsd(tensor, layout)[sequence, :, :tokens]
 
 
 def draw(

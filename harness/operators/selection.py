@@ -7,6 +7,7 @@ on the seed, so that a kernel can't know it; edges, where kernels go wrong, are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,14 @@ class Selection:
     """[groups, m] key rows, ascending in each group."""
 
 
-def _rows(rng: np.random.Generator, length: int, wanted: int) -> NDArray[np.int64]:
+def _rows(
+    rng: np.random.Generator, length: int, wanted: int, padded: int | None = None
+) -> NDArray[np.int64]:
+    """``wanted`` of ``length`` rows; a shorter sequence is filled up with rows of its padding."""
+    if padded is not None:
+        rows = _rows(rng, length, wanted)
+        missing = min(wanted, padded) - len(rows)
+        return np.concatenate([rows, np.arange(length, length + max(0, missing))])
     if wanted >= length:
         return np.arange(length)
     inner = np.arange(EDGE_ROWS, length - EDGE_ROWS)
@@ -38,12 +46,21 @@ def _rows(rng: np.random.Generator, length: int, wanted: int) -> NDArray[np.int6
 
 
 def sample(
-    seed: int, *, batch: int, heads: int, seq_q: int, seq_k: int, groups: int, rows: int
+    seed: int,
+    *,
+    batch: int,
+    heads: int,
+    seq_q: int,
+    seq_k: int,
+    groups: int,
+    rows: int,
+    lengths: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> Selection:
     """A sample of ``groups`` of the batch × heads head groups, ``rows`` rows in each.
 
     Where ``groups`` covers all of them, or ``rows`` a whole length, all are taken, in order. The
-    first and last head group are in any sample of at least three.
+    first and last head group are in any sample of at least three. ``lengths`` are the actual ones
+    of each sequence's queries and keys, where they are uneven.
     """
     rows = max(rows, 2 * EDGE_ROWS)
     rng = np.random.default_rng((seed & (2**64 - 1), 0xA77E))
@@ -55,8 +72,14 @@ def sample(
         chosen = np.sort(np.r_[0, inner, total - 1])
     else:
         chosen = np.sort(rng.choice(total, groups, replace=False))
+    if lengths is None:
+        rows_q = [_rows(rng, seq_q, rows) for _ in chosen]
+        rows_k = [_rows(rng, seq_k, rows) for _ in chosen]
+    else:
+        rows_q = [_rows(rng, lengths[0][int(g) // heads], rows, seq_q) for g in chosen]
+        rows_k = [_rows(rng, lengths[1][int(g) // heads], rows, seq_k) for g in chosen]
     return Selection(
         groups=tuple((int(g) // heads, int(g) % heads) for g in chosen),
-        rows_q=np.stack([_rows(rng, seq_q, rows) for _ in chosen]),
-        rows_k=np.stack([_rows(rng, seq_k, rows) for _ in chosen]),
+        rows_q=np.stack(rows_q),
+        rows_k=np.stack(rows_k),
     )

@@ -37,29 +37,55 @@ CAN_USE = {
 def mask_form(problem, device, backend):
     """How the backend is told the mask: none, is_causal, lower_right, tensor; None: it can't be."""
     on_cpu = torch.device(device).type == "cpu"
-    if problem.mask == "full":
+    plain = not problem.lengths and not problem.alibi
+    if problem.mask == "full" and plain:
         return "none"
-    if problem.mask == "causal" and problem.seq_q == problem.seq_k:
+    if problem.mask == "causal" and problem.seq_q == problem.seq_k and plain:
         return "is_causal"
     if backend == "MATH" or (backend == "FLASH_ATTENTION" and on_cpu):
         return "tensor"
-    if problem.mask == "causal" and backend in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION"):
+    if problem.mask == "causal" and plain and backend in ("FLASH_ATTENTION", "EFFICIENT_ATTENTION"):
         return "lower_right"
     return "tensor" if backend == "EFFICIENT_ATTENTION" else None
 
 
-def seen_pairs(problem, device):
-    """Boolean [Sq, Sk], true where query i (at p = i + Sk − Sq) sees key j."""
-    p = torch.arange(problem.seq_q, device=device)[:, None] + (problem.seq_k - problem.seq_q)
+def mask_tensor(problem, device):
+    """Boolean [Sq, Sk] ([B, 1, Sq, Sk] with uneven lengths), true where query i sees key j.
+
+    With ALiBi its bias instead, [1 or B, Hq, Sq, Sk] in the inputs' type, −∞ where hidden.
+    """
+    i = torch.arange(problem.seq_q, device=device)[:, None]
     j = torch.arange(problem.seq_k, device=device)[None, :]
-    seen = torch.ones(problem.seq_q, problem.seq_k, dtype=torch.bool, device=device)
+    sq, sk = problem.seq_q, problem.seq_k
+    if problem.lengths:
+        sq = torch.tensor(problem.lengths_q, device=device).view(-1, 1, 1, 1)
+        sk = torch.tensor(problem.lengths_k, device=device).view(-1, 1, 1, 1)
+    p = i + (sk - sq)
+    seen = (i < sq) & (j < sk)
     if problem.causal:
-        seen &= j <= p
+        seen = seen & (j <= p)
     if problem.window_left is not None:
-        seen &= j >= p - problem.window_left
+        seen = seen & (j >= p - problem.window_left)
     if problem.window_right is not None:
-        seen &= j <= p + problem.window_right
-    return seen
+        seen = seen & (j <= p + problem.window_right)
+    if problem.pattern == "strided":
+        back = p - j
+        seen = seen & ((back < problem.param("local")) | (back % problem.param("stride") == 0))
+    if problem.block_table is not None:
+        block, n = problem.param("block"), len(problem.block_table)
+        table = torch.zeros(n, n, dtype=torch.bool, device=device)
+        for row, columns in enumerate(problem.block_table):
+            table[row, list(columns)] = True
+        seen = seen & table[i // block, j // block]
+    if problem.document_starts is not None:
+        starts = torch.tensor(problem.document_starts, device=device)
+        number = torch.bucketize(j[0], starts, right=True)
+        seen = seen & (number[:, None] == number[None, :])
+    if not problem.alibi:
+        return seen
+    slopes = torch.tensor(problem.alibi_slopes, device=device, dtype=torch.float64)
+    bias = -slopes[:, None, None] * (p - j).abs()
+    return bias.masked_fill(~seen, -torch.inf).to(DTYPES[problem.dtype]).view(-1, *bias.shape[-3:])
 
 
 def supports(problem, device, options):
@@ -67,7 +93,8 @@ def supports(problem, device, options):
     backend = options["backend"]
     form = mask_form(problem, device, backend)
     if form is None:
-        return f"{backend} has no bottom-right {problem.mask} mask for Sq ≠ Sk, nor takes one"
+        what = f"{problem.mask} mask" if problem.pattern else f"bottom-right {problem.mask} mask"
+        return f"{backend} has no {what} for Sq ≠ Sk, nor takes one"
     if backend == "EFFICIENT_ATTENTION" and form != "none" and problem.seq_q > problem.seq_k:
         # pytorch PR 193632: the diagonal's offset wrapped round, and blind rows weren't written
         return "EFFICIENT_ATTENTION is wrong for queries that see no key"
@@ -112,7 +139,7 @@ def build(problem, device, options):
             warnings.simplefilter("ignore")
             more["attn_mask"] = causal_lower_right(problem.seq_q, problem.seq_k)
     elif form == "tensor":
-        more["attn_mask"] = seen_pairs(problem, device)
+        more["attn_mask"] = mask_tensor(problem, device)
 
     def attention(inputs):
         with sdpa_kernel(backend):

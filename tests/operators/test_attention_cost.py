@@ -10,22 +10,35 @@ import pytest
 from hypothesis import given, settings
 
 from harness.errors import InvalidProblem
-from harness.model import Problem
+from harness.model import Problem, params_of
 from harness.operators.attention import cost
-from tests.operators.problems import attention, dense_mask, problems
+from harness.operators.attention.pairs import seen_by_batch
+from tests.operators.problems import (
+    BIGBIRD,
+    PATTERNS,
+    attention,
+    dense_mask,
+    problems,
+    sequences,
+)
 
 
 @settings(max_examples=400, deadline=None)
 @given(problems())
 def test_visible_pairs_equal_the_dense_mask(problem: Problem) -> None:
     assert cost.visible_pairs(problem) == int(dense_mask(problem).sum())
+    each = [dense_mask(alone) for alone in sequences(problem)]
+    found = seen_by_batch(problem)
+    assert found.pairs == sum(int(mask.sum()) for mask in each)
+    assert found.rows == sum(int(mask.any(1).sum()) for mask in each)
+    assert found.keys == sum(int(mask.any(0).sum()) for mask in each)
 
 
 @settings(max_examples=100, deadline=None)
 @given(problems())
 def test_flops_equal_the_matrix_products_over_visible_pairs(problem: Problem) -> None:
     """Forward: q·k and p·v. Backward: q·k again, dO·v, ds·k, dsᵀ·q, pᵀ·dO."""
-    pairs = int(dense_mask(problem).sum()) * problem.batch * problem.heads_q
+    pairs = sum(int(dense_mask(p).sum()) for p in sequences(problem)) * problem.heads_q
     qk, pv = 2 * pairs * problem.head_dim_qk, 2 * pairs * problem.head_dim_v
     forward, backward = qk + pv, qk + pv + qk + qk + pv
     want = {"forward": forward, "backward": backward, "forward_backward": forward + backward}
@@ -35,7 +48,15 @@ def test_flops_equal_the_matrix_products_over_visible_pairs(problem: Problem) ->
 @settings(max_examples=200, deadline=None)
 @given(problems())
 def test_least_bytes_equal_the_elements_that_are_needed(problem: Problem) -> None:
-    p, mask = problem, dense_mask(problem)
+    assert cost.min_bytes(problem) == sum(least_bytes(alone) for alone in sequences(problem)) + (
+        # the sinks are read once, not once a sequence
+        problem.sinks * (problem.direction != "backward") * problem.heads_q * problem.element_bytes
+    )
+
+
+def least_bytes(p: Problem) -> int:
+    """Of one sequence, without its sinks."""
+    mask = dense_mask(p)
     rows, keys = int(mask.any(1).sum()), int(mask.any(0).sum())
     q, out = rows * p.head_dim_qk, rows * p.head_dim_v
     kv = keys * (p.head_dim_qk + p.head_dim_v)
@@ -49,7 +70,7 @@ def test_least_bytes_equal_the_elements_that_are_needed(problem: Problem) -> Non
         "backward": backward * p.element_bytes + lse,
         "forward_backward": (forward + backward) * p.element_bytes + 2 * lse,
     }
-    assert cost.min_bytes(problem) == p.batch * want[p.direction]
+    return want[p.direction]
 
 
 def test_known_figures() -> None:
@@ -93,10 +114,10 @@ def test_counting_takes_microseconds() -> None:
     [
         {"cache": "paged", "page_size": 16},
         {"pattern": "bigbird"},
-        {"lengths": "uniform"},
+        {"pattern": "bigbrid"},
+        {"lengths": "uniform", "batch": 1},
+        {"lengths_seed": 3},
         {"kv_dtype": "int8"},
-        {"sinks": True},
-        {"params": (("block", 64),)},
         {"dtype": "fp8_e4m3"},
         {"dtype": "tf32"},
     ],
@@ -112,4 +133,52 @@ def test_what_attention_cannot_mean_is_refused_by_name(field: dict[str, Any]) ->
 @settings(max_examples=50, deadline=None)
 @given(problems())
 def test_what_attention_means_is_accepted(problem: Problem) -> None:
-    cost.validate(problem)
+    if problem.causal and problem.window_left == 0:
+        with pytest.raises(InvalidProblem, match="sees its own position alone"):
+            cost.validate(problem)
+    else:
+        cost.validate(problem)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"params": {"block": 64}}, "doesn't know params.block=64: it takes no parameters"),
+        ({"params": {"stride": 4}}, "doesn't know params.stride=4"),
+        ({"pattern": "strided", "params": {"stride": 4}}, r"needs params.local: set \+workload"),
+        (
+            {"pattern": "strided", "params": {"stride": 1, "local": 4}},
+            "stride must be .* 2 or",
+        ),
+        ({"pattern": "strided", "params": {"stride": 4, "local": 0}}, "local must be .* 1 or more"),
+        ({"pattern": "strided", "params": {"stride": 4.5, "local": 1}}, "not 4.5"),
+        ({"pattern": "document", "params": {"documents": 1, "seed": 0}}, "2 or more, not 1"),
+        ({"pattern": "document", "params": {"documents": 24, "seed": 0}}, "more than .* 23 tokens"),
+        (
+            {"pattern": "document", "params": {"documents": 2, "seed": 0}, "seq_q": 9},
+            "seq_q=9",
+        ),
+        (
+            {"pattern": "block_sparse", "params": {"block": 4, "keep": 0, "seed": 0}},
+            "keep=0 must",
+        ),
+        (
+            {"pattern": "block_sparse", "params": {"block": 0, "keep": 1, "seed": 0}},
+            "block must",
+        ),
+        ({"pattern": "block_sparse", "params": {"block": 99, "keep": 1, "seed": 0}}, "23 tokens"),
+        ({**PATTERNS["bigbird"], "window_left": 3}, "window_left and window_right must be null"),
+        ({**PATTERNS["bigbird"], "lengths": "uniform"}, "drawn for one length"),
+        ({"pattern": "bigbird", "params": {**dict(BIGBIRD), "window_blocks": 2}}, "must be odd"),
+        ({"pattern": "bigbird", "params": {**dict(BIGBIRD), "seed": -1}}, "seed must be"),
+        ({"lengths": "normal"}, "lengths='normal' is no known distribution"),
+        ({"params": {"alibi": "yes"}}, "alibi='yes' must be true or false"),
+        ({"causal": True, "window_left": 0}, "sees its own position alone"),
+        ({"window_left": 0, "window_right": 0}, "sees its own position alone"),
+    ],
+    ids=str,
+)
+def test_bad_masks_are_refused_with_the_reason(given: dict[str, Any], reason: str) -> None:
+    params = params_of(dict(given.get("params", {})))
+    with pytest.raises(InvalidProblem, match=reason):
+        cost.validate(attention(**given | {"params": params}))

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from harness.model import Problem
 from harness.operators.attention import oracle, reference
 from harness.operators.base import Expected
-from tests.operators.problems import LENGTHS, MASKS, attention, dense_mask
+from harness.operators.inputs import as_bhsd, packed
+from tests.operators.problems import (
+    LENGTHS,
+    MASKS,
+    MORE,
+    PATTERNS,
+    attention,
+    dense_mask,
+    sequences,
+)
 
 CPU = torch.device("cpu")
 Array = NDArray[np.float64]
@@ -22,6 +31,14 @@ CASES = [
     for m, mask in MASKS.items()
     for n, (sq, sk) in LENGTHS.items()
     for cap in (0.0, 1.5)
+]
+CASES += [pytest.param({**mask, "softcap": 1.5}, id=m) for m, mask in PATTERNS.items()]
+CASES += [
+    pytest.param({**mask, **more, "softcap": 1.5, "seq_q": sq, "seq_k": 23}, id=f"{n}-{m}-{sq}")
+    for n, more in MORE.items()
+    for m, mask in MASKS.items()
+    for sq in (9, 23, 31)
+    if m in ("full", "causal", "window", "strided") and not ("params" in mask and "params" in more)
 ]
 
 
@@ -43,53 +60,78 @@ def scores(problem: Problem, q: Array, k: Array) -> Array:
     return problem.softcap * np.tanh(raw / problem.softcap) if problem.softcap else raw
 
 
+def masks(problem: Problem) -> NDArray[np.bool_]:
+    """[B, 1, Sq, Sk]: each sequence's mask, in the corner that its tokens take."""
+    seen = np.zeros((problem.batch, 1, problem.seq_q, problem.seq_k), dtype=bool)
+    for b, alone in enumerate(sequences(problem)):
+        seen[b, 0, : alone.seq_q, : alone.seq_k] = dense_mask(alone)
+    return seen
+
+
+def bias(problem: Problem) -> Array:
+    """[B, Hq, Sq, Sk] ALiBi: for 4 heads slopes of 1/4, 1/16, 1/64 and 1/256; else zeros."""
+    slopes = np.array([0.25, 0.0625, 0.015625, 0.00390625]) * problem.alibi
+    out = np.zeros((problem.batch, 4, problem.seq_q, problem.seq_k))
+    for b, h, i, j in np.ndindex(*out.shape):
+        position = i + problem.lengths_k[b] - problem.lengths_q[b]
+        out[b, h, i, j] = -slopes[h] * abs(position - j)
+    return out
+
+
+def sink_weights(problem: Problem) -> Array:
+    """[Hq, 1, 1] what each head's sink adds to the softmax's denominator."""
+    return np.exp(inputs(problem)["sinks"])[:, None, None] if problem.sinks else np.zeros((1, 1, 1))
+
+
 def one_row_at_a_time(problem: Problem) -> Array:
     """Attention by its definition: a Python loop over sequences, heads and queries."""
-    x, mask = inputs(problem), dense_mask(problem)
+    x, mask, add = inputs(problem), masks(problem), bias(problem)
+    sinks = np.broadcast_to(sink_weights(problem), (problem.heads_q, 1, 1))
     out = np.zeros((problem.batch, problem.heads_q, problem.seq_q, problem.head_dim_v))
     for b, h, i in np.ndindex(*out.shape[:3]):
-        keys = np.flatnonzero(mask[i])
+        keys = np.flatnonzero(mask[b, 0, i])
         if len(keys):
             shared = h // problem.group
-            weights = np.array([np.exp(scores(problem, x["q"][b, h, i], x["k"][b, shared, j]))
-                                for j in keys])  # fmt: skip
-            out[b, h, i] = weights @ x["v"][b, shared, keys] / weights.sum()
+            weights = np.array([np.exp(scores(problem, x["q"][b, h, i], x["k"][b, shared, j])
+                                       + add[b, h, i, j]) for j in keys])  # fmt: skip
+            out[b, h, i] = weights @ x["v"][b, shared, keys] / (weights.sum() + sinks[h, 0, 0])
     return out
 
 
 def split_and_merged(problem: Problem, parts: int) -> Array:
     """Each part of the keys alone, merged by log-sum-exp (flash decoding)."""
-    x, mask = inputs(problem), dense_mask(problem)
+    x, mask, add = inputs(problem), masks(problem), bias(problem)
     k = x["k"].repeat(problem.group, axis=1)
     v = x["v"].repeat(problem.group, axis=1)
     outs, sums = [], []
     for piece in np.array_split(np.arange(problem.seq_k), parts):
-        s = scores(problem, x["q"], k[:, :, piece].swapaxes(-1, -2))
-        weights = np.exp(s) * mask[:, piece]
+        s = scores(problem, x["q"], k[:, :, piece].swapaxes(-1, -2)) + add[..., piece]
+        weights = np.exp(s) * mask[..., piece]
         total = weights.sum(-1, keepdims=True)
         outs.append(weights @ v[:, :, piece] / np.where(total > 0, total, 1))
         sums.append(total)
-    whole = sum(sums)
+    whole = sum(sums) + sink_weights(problem)
     merged = sum(o * t for o, t in zip(outs, sums, strict=True))
     return np.asarray(merged / np.where(whole > 0, whole, 1))
 
 
 def by_autograd(problem: Problem) -> dict[str, Array]:
     """torch.autograd through the dense formula, all heads at once."""
-    x = {n: torch.from_numpy(a).requires_grad_(n != "grad_out") for n, a in inputs(problem).items()}
+    x = {n: torch.from_numpy(a).requires_grad_(n in "qkv") for n, a in inputs(problem).items()}
     k, v = (x[n].repeat_interleave(problem.group, dim=1) for n in ("k", "v"))
     s = x["q"] @ k.transpose(-1, -2) * problem.effective_scale
     if problem.softcap:
         s = problem.softcap * torch.tanh(s / problem.softcap)
-    weights = torch.exp(s) * torch.from_numpy(dense_mask(problem))
-    out = weights @ v / weights.sum(-1, keepdim=True).clamp(min=1e-300)
+    weights = torch.exp(s + torch.from_numpy(bias(problem))) * torch.from_numpy(masks(problem))
+    total = weights.sum(-1, keepdim=True) + torch.from_numpy(sink_weights(problem))
+    out = weights @ v / total.clamp(min=1e-300)
     grads = torch.autograd.grad(out, [x["q"], x["k"], x["v"]], x["grad_out"])
     return {n: g.numpy() for n, g in zip(("dq", "dk", "dv"), grads, strict=True)}
 
 
 @pytest.mark.parametrize("given", CASES)
 def test_forward_equals_one_row_at_a_time(given: dict[str, Any]) -> None:
-    problem = attention(batch=1, **given)
+    problem = attention(**given)
     got = reference.expected(problem, 1).outputs["out"]
     assert np.abs(got - by_group(problem, one_row_at_a_time(problem))).max() < 1e-10
 
@@ -142,7 +184,11 @@ def test_the_size_of_a_chunk_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
         assert np.abs(pieces.outputs[name] - right).max() < 1e-12
 
 
-@pytest.mark.parametrize("given", [*MASKS.values()], ids=list(MASKS))
+@pytest.mark.parametrize(
+    "given",
+    [*MASKS.values(), {"causal": True, **MORE["lengths"], "sinks": True}],
+    ids=[*MASKS, "lengths"],
+)
 @pytest.mark.parametrize("direction", ["forward", "backward", "forward_backward"])
 def test_a_sample_is_a_part_of_the_whole(
     given: dict[str, Any], direction: str, monkeypatch: pytest.MonkeyPatch
@@ -170,19 +216,26 @@ def test_a_sample_is_a_part_of_the_whole(
     assert 0 < sampled.share < 0.2
 
 
-@pytest.mark.parametrize("layout", ["BHSD", "BSHD"])
+@pytest.mark.parametrize("lengths", ["", "uniform"])
+@pytest.mark.parametrize("layout", ["BHSD", "BSHD", "THD"])
 @pytest.mark.parametrize("sampled", [False, True])
 def test_select_takes_what_expected_speaks_of(
-    layout: str, sampled: bool, monkeypatch: pytest.MonkeyPatch
+    layout: str, sampled: bool, lengths: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = attention(
-        batch=3, heads_kv=4, seq_q=60, seq_k=70, direction="forward_backward", causal=True
-    )
+        batch=3, heads_kv=4, seq_q=60, seq_k=70, direction="forward_backward", causal=True,
+        lengths=lengths,
+    )  # fmt: skip
     whole = reference.expected(problem, 2)
     outputs = {}
     for name, shape in reference.output_shapes(problem).items():
         tensor = torch.from_numpy(whole.outputs[name].reshape(shape))
         outputs[name] = tensor if layout == "BHSD" else tensor.transpose(1, 2).contiguous()
+        if layout == "THD":
+            outputs[name] = packed(tensor, reference.lengths_of(problem, name))
+        elif lengths:  # what a kernel leaves in the padding is nobody's business
+            for b, tokens in enumerate(reference.lengths_of(problem, name)):
+                as_bhsd(outputs[name], layout)[b, :, tokens:] = 7.0
     if sampled:
         monkeypatch.setattr(reference, "WHOLE_FLOPS", 0)
         monkeypatch.setattr(reference, "SAMPLE_FLOPS", 0)

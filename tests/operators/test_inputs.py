@@ -28,6 +28,28 @@ def test_layouts_hold_the_same_values_each_contiguous() -> None:
         assert torch.equal(as_bhsd(bshd[name], "BSHD"), tensor)
 
 
+def test_packed_inputs_are_the_padded_ones_without_their_padding() -> None:
+    problem = attention(batch=3, lengths="uniform", lengths_seed=1, direction="backward")
+    assert problem.lengths_q == (23, *problem.lengths_q[1:])
+    padded = reference.make_inputs(problem, 3, CPU, "BSHD")
+    thd = reference.make_inputs(problem, 3, CPU, "THD")
+    for name, tensor in thd.items():
+        assert tensor.is_contiguous()
+        pieces = [padded[name][b, :n] for b, n in enumerate(problem.lengths_q)]
+        assert torch.equal(tensor, torch.cat(pieces))
+    assert not padded["grad_out"][2, problem.lengths_q[2] :].any()
+    assert padded["k"][2, problem.lengths_k[2] :].all()
+    even = reference.make_inputs(attention(), 3, CPU, "THD")["q"]
+    assert even.shape == (46, 4, 16)
+
+
+def test_sinks_are_one_constant_a_query_head() -> None:
+    inputs = reference.make_inputs(attention(sinks=True, direction="backward"), 3, CPU, "BHSD")
+    assert inputs["sinks"].shape == (4,)
+    assert not inputs["sinks"].requires_grad
+    assert len(set(inputs["sinks"].tolist())) == 4
+
+
 def test_gradients_are_asked_of_what_is_differentiable() -> None:
     forward = reference.make_inputs(attention(), 0, CPU, "BHSD")
     assert not any(t.requires_grad for t in forward.values())

@@ -6,14 +6,27 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from harness.model import Limits, Problem
+from harness.model import Limits, Problem, params_of
 
 MASKS: dict[str, dict[str, Any]] = {
     "full": {},
     "causal": {"causal": True},
     "causal_window": {"causal": True, "window_left": 19},
     "window": {"window_left": 7, "window_right": 40},
-}
+    "strided": {"pattern": "strided", "params": {"local": 5, "stride": 8}},
+    "bigbird": {
+        "pattern": "bigbird",
+        "params": {
+            "block": 16, "global_blocks": 1, "random_blocks": 1, "seed": 1, "window_blocks": 1
+        },
+    },
+    "block_sparse": {
+        "pattern": "block_sparse", "causal": True, "params": {"block": 8, "keep": 0.3, "seed": 1}
+    },
+    "document": {
+        "pattern": "document", "window_left": 20, "params": {"documents": 3, "seed": 0}
+    },
+}  # fmt: skip
 """Fields of a problem, by kind of mask (``Problem.mask``)."""
 HEADS = {"mha": (2, 2), "gqa": (4, 2), "single": (1, 1)}
 """Query and key/value heads."""
@@ -36,19 +49,32 @@ def head_dims(limits: Limits) -> list[tuple[int, int]]:
     return list(dict.fromkeys(dims))
 
 
+def _additions(limits: Limits, mask: dict[str, Any], n: int) -> dict[str, Any]:
+    """Softcap, sinks, ALiBi and uneven lengths where claimed: some alone, some together."""
+    more: dict[str, Any] = {
+        "softcap": 4.0 * (limits.softcap and n % 3 == 0),
+        "sinks": limits.sinks and n % 4 == 1,
+        "params": params_of(mask.get("params", {}) | {"alibi": limits.alibi and n % 3 == 1}),
+    }
+    if limits.uneven_lengths and n % 2 and mask.get("pattern", "") in ("", "strided"):
+        more |= {"lengths": "uniform", "lengths_seed": 5, "batch": 3}
+    return more
+
+
 def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]:
-    """Each claimed mask × grouping × pair of lengths, going round the head dims and softcaps.
+    """Each claimed mask × grouping × pair of lengths, going round head dims and what is added.
 
     A list holds what stands for one case: its first problem that the kernel doesn't refuse is run.
     """
     dims = head_dims(limits)
     for n, cell in enumerate(itertools.product(limits.masks, HEADS, LENGTHS)):
         mask, (hq, hkv), (sq, sk) = MASKS[cell[0]], HEADS[cell[1]], LENGTHS[cell[2]]
+        if mask.get("pattern", "strided") != "strided" and (sq != sk or sq == 1):
+            continue  # for self-attention over more than a block
         yield [
             Problem(
                 heads_q=hq, heads_kv=hkv, seq_q=sq, seq_k=sk, head_dim_qk=dqk, head_dim_v=dv,
-                dtype=dtype, direction=direction, softcap=4.0 * (limits.softcap and n % 3 == 0),
-                **mask,
+                dtype=dtype, direction=direction, **mask | _additions(limits, mask, n),
             )
             for dqk, dv in dims[n % len(dims) :] + dims[: n % len(dims)]
         ]  # fmt: skip

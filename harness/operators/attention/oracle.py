@@ -1,10 +1,11 @@
 """Attention and its gradients in plain torch, row by row in fp64: slow, obvious, bounded memory.
 
-    s = scale·q·kᵀ (softcapped, masked)    p = softmax(s)    out = p·v
+    s = scale·q·kᵀ (softcapped, then ALiBi's bias, masked)    p = softmax(s)    out = p·v
     dp = dO·vᵀ    δ = Σ p∘dp    ds = p∘(dp − δ)    dq = scale·ds·k    dk = scale·dsᵀ·q    dv = pᵀ·dO
 
 Vaswani et al. 2017 §3.2.1; the backward pass as in FlashAttention (arXiv 2205.14135, appendix
-B.4). The functions work on one key/value head and the ``group`` query heads that share it, and on
+B.4). A sink is one more logit in the softmax's denominator, with no value: the formulas stay. The
+functions work on one key/value head and the ``group`` query heads that share it, and on
 any rows. The same lines in the problem's own precision are the baseline that kernels are judged
 against: there every matrix product and softmax is rounded as plain torch would round it.
 """
@@ -58,6 +59,10 @@ class Heads(NamedTuple):
     """[Sk, Dv]"""
     grad_out: Tensor | None = None
     """[group, Sq, Dv]"""
+    sinks: Tensor | None = None
+    """[group] a logit per query head that joins the softmax's denominator."""
+    slopes: Tensor | None = None
+    """[group] ALiBi's slope per query head, fp64."""
 
 
 class Rows(NamedTuple):
@@ -75,7 +80,12 @@ class Rows(NamedTuple):
 
 
 def _scores(
-    q: Tensor, k: Tensor, at: tuple[Tensor, Tensor], p: Problem, ar: Arithmetic
+    q: Tensor,
+    k: Tensor,
+    at: tuple[Tensor, Tensor],
+    slopes: Tensor | None,
+    p: Problem,
+    ar: Arithmetic,
 ) -> tuple[Tensor, Tensor | None]:
     """[group, rows, keys] scores of ``at`` = (rows, keys), −∞ where hidden; the softcap's slope."""
     group, n, dim = q.shape
@@ -86,6 +96,10 @@ def _scores(
         s = ar(s.div_(p.softcap).tanh_())
         slope = 1 - s.square()
         s = ar(s.mul_(p.softcap))
+    if slopes is not None:
+        rows, keys = at
+        distance = (rows[:, None] + (p.seq_k - p.seq_q) - keys[None, :]).abs()
+        s = ar(s - slopes.to(s.dtype)[:, None, None] * distance)
     return _hide(s, *at, p), slope
 
 
@@ -102,13 +116,22 @@ def _hide(s: Tensor, rows: Tensor, keys: Tensor, p: Problem) -> Tensor:
     return s
 
 
-def _softmax(s: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax and log-sum-exp over the last axis; 0 and −∞ for a row that sees nothing."""
+def _softmax(s: Tensor, sinks: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Softmax and log-sum-exp over the last axis; 0 and −∞ for a row that sees nothing.
+
+    ``sinks`` [group] are counted in both.
+    """
+    sink = None if sinks is None else sinks.to(s.dtype)[:, None, None]
     if s.shape[-1] == 0:
-        return s, s.new_full(s.shape[:-1], -torch.inf)
+        lse = s.new_full(s.shape[:-1], -torch.inf)
+        return s, lse if sink is None else torch.maximum(lse, sink.squeeze(-1))
     top = s.amax(-1, keepdim=True).clamp_(min=torch.finfo(s.dtype).min)
+    if sink is not None:
+        top = torch.maximum(top, sink)
     e = torch.sub(s, top).exp_()
     total = e.sum(-1, keepdim=True)
+    if sink is not None:
+        total += torch.exp(sink - top)
     lse = (top + total.log()).squeeze(-1)
     return e.div_(total.clamp_(min=torch.finfo(s.dtype).tiny)), lse
 
@@ -135,8 +158,8 @@ def forward(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT) -> Rows:
     power = v.new_zeros(p.group, len(rows))
     for at, piece, seen in chunks(p, rows, p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
-        s, _ = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
-        weights = ar(_softmax(s)[0])
+        s, _ = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), x.slopes, p, ar)
+        weights = ar(_softmax(s, x.sinks)[0])
         out[:, at] = ar(weights @ v[seen])
         power[:, at] = _noisy(weights, s).square_() @ v_power[seen]
     return Rows(out, power.sqrt_())
@@ -152,8 +175,8 @@ def backward_queries(x: Heads, rows: Tensor, p: Problem, ar: Arithmetic = EXACT)
     for at, piece, seen in chunks(p, rows, p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
         grad = x.grad_out[:, piece].to(ar.compute)
-        s, slope = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), p, ar)
-        weights = ar(_softmax(s)[0])
+        s, slope = _scores(x.q[:, piece].to(ar.compute), k[seen], (piece, keys), x.slopes, p, ar)
+        weights = ar(_softmax(s, x.sinks)[0])
         dp = ar(grad @ v[seen].T)
         delta = (weights * dp).sum(-1, keepdim=True)
         ds = weights * (dp - delta)
@@ -184,8 +207,8 @@ def row_statistics(x: Heads, p: Problem) -> Statistics:
     delta, noise = torch.empty_like(lse), torch.empty_like(lse)
     for at, piece, seen in chunks(p, torch.arange(p.seq_q), p.seq_k):
         keys = torch.arange(seen.start, seen.stop)
-        s, _ = _scores(x.q[:, at].to(EXACT.dtype), k[seen], (piece, keys), p, EXACT)
-        weights, lse[:, at] = _softmax(s)
+        s, _ = _scores(x.q[:, at].to(EXACT.dtype), k[seen], (piece, keys), x.slopes, p, EXACT)
+        weights, lse[:, at] = _softmax(s, x.sinks)
         terms = (weights @ v[seen]).mul_(x.grad_out[:, at])
         delta[:, at] = terms.sum(-1)
         noise[:, at] = delta[:, at].abs() + terms.norm(dim=-1)
@@ -203,7 +226,7 @@ def backward_keys(
     dk_power, dv_power = k.new_zeros(len(keys)), k.new_zeros(len(keys))
     for at, piece, _ in chunks(p, torch.arange(p.seq_q), len(keys)):
         q, grad = x.q[:, at].to(ar.compute), x.grad_out[:, at].to(ar.compute)
-        s, slope = _scores(q, k, (piece, keys), p, ar)
+        s, slope = _scores(q, k, (piece, keys), x.slopes, p, ar)
         # a row that sees nothing has lse −∞ and scores −∞: its weights are 0, not exp(nan)
         weights = ar(torch.sub(s, lse[:, at].clamp(min=torch.finfo(s.dtype).min)).exp_())
         dp = ar(grad @ v.T)

@@ -9,13 +9,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from harness.model import Problem
 from harness.operators.attention import oracle
 from harness.operators.attention.cost import visible_pairs
 from harness.operators.attention.oracle import Arithmetic, Heads, Rows
+from harness.operators.attention.pairs import one_sequence
 from harness.operators.base import Expected, WrongOutput
-from harness.operators.inputs import TORCH_DTYPES, as_bhsd, draw, draw_head, native_shape
+from harness.operators.inputs import (
+    TORCH_DTYPES,
+    draw,
+    draw_head,
+    native_shape,
+    of_sequence,
+    packed,
+)
 from harness.operators.selection import Selection, sample
 
 DIFFERENTIABLE = ("q", "k", "v")
@@ -63,22 +72,43 @@ def output_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
+def lengths_of(problem: Problem, name: str) -> tuple[int, ...]:
+    """Actual tokens of each sequence in an input or output."""
+    return problem.lengths_k if name in ("k", "v", "dk", "dv") else problem.lengths_q
+
+
 def make_inputs(
     problem: Problem, seed: int, device: torch.device, layout: str
 ) -> dict[str, Tensor]:
     """q, k, v (and grad_out unless forward), N(0,1), contiguous in ``layout`` on ``device``.
 
-    q, k and v require grad unless the direction is forward. Raises InvalidProblem for a layout
-    that isn't in ``inputs.LAYOUTS``.
+    With ``problem.sinks`` also sinks [heads_q], a constant. q, k and v require grad unless the
+    direction is forward. A shorter sequence stands first in its padded row; what follows is N(0,1)
+    too and must not count (in grad_out it is 0, as the loss of no real model reads padding);
+    layout THD has no padding. Raises InvalidProblem for a layout that isn't in ``inputs.LAYOUTS``.
     """
     dtype = TORCH_DTYPES[problem.dtype]
     inputs = {}
     for name, shape in input_shapes(problem).items():
-        tensor = draw(seed, name, shape, dtype, layout).to(device)
+        lengths = lengths_of(problem, name)
+        tensor = draw(seed, name, shape, dtype, "BHSD" if layout == "THD" else layout)
+        if layout == "THD":
+            tensor = packed(tensor, lengths)
+        elif name == "grad_out" and problem.lengths:
+            for b, tokens in enumerate(lengths):
+                (tensor[b, :, tokens:] if layout == "BHSD" else tensor[b, tokens:]).zero_()
+        tensor = tensor.to(device)
         if problem.direction != "forward" and name in DIFFERENTIABLE:
             tensor.requires_grad_()
         inputs[name] = tensor
+    if problem.sinks:
+        drawn = [_sink(seed, head) for head in range(problem.heads_q)]
+        inputs["sinks"] = torch.cat(drawn).to(dtype).to(device)
     return inputs
+
+
+def _sink(seed: int, head: int) -> Tensor:
+    return draw_head(seed, "sinks", (0, head), (1, 1)).flatten()
 
 
 def selection(problem: Problem, seed: int) -> Selection:
@@ -113,6 +143,7 @@ def selection(problem: Problem, seed: int) -> Selection:
         seq_k=p.seq_k,
         groups=groups,
         rows=rows,
+        lengths=(p.lengths_q, p.lengths_k) if p.lengths else None,
     )
 
 
@@ -123,7 +154,8 @@ def _heads(problem: Problem, seed: int, batch: int, head_kv: int) -> Heads:
 
     def one(name: str, head: int) -> Tensor:
         _, _, rows, dim = shapes[name]
-        return rounded(draw_head(seed, name, (batch, head), (rows, dim)))
+        drawn = draw_head(seed, name, (batch, head), (rows, dim))
+        return rounded(drawn[: lengths_of(problem, name)[batch]])
 
     shared = range(head_kv * problem.group, (head_kv + 1) * problem.group)
 
@@ -131,7 +163,12 @@ def _heads(problem: Problem, seed: int, batch: int, head_kv: int) -> Heads:
         return torch.stack([one(name, head) for head in shared])
 
     grad = several("grad_out") if "grad_out" in shapes else None
-    return Heads(several("q"), one("k", head_kv), one("v", head_kv), grad)
+    sinks = slopes = None
+    if problem.sinks:
+        sinks = rounded(torch.cat([_sink(seed, head) for head in shared]))
+    if problem.alibi:
+        slopes = torch.tensor([problem.alibi_slopes[head] for head in shared], dtype=torch.float64)
+    return Heads(several("q"), one("k", head_kv), one("v", head_kv), grad, sinks, slopes)
 
 
 def _compute(
@@ -168,11 +205,14 @@ def expected(problem: Problem, seed: int) -> Expected:
         for (batch, head), rows, keys in zip(
             chosen.groups, chosen.rows_q, chosen.rows_k, strict=True
         ):
-            x = _heads(problem, seed, batch, head)
-            compute = _compute(x, torch.from_numpy(rows), torch.from_numpy(keys), problem)
+            x, alone = _heads(problem, seed, batch, head), one_sequence(problem, batch)
+            rows_there = torch.from_numpy(rows[rows < alone.seq_q])
+            keys_there = torch.from_numpy(keys[keys < alone.seq_k])
+            compute = _compute(x, rows_there, keys_there, alone)
             right, plain = compute(oracle.EXACT), compute(low)
             for name in names:
-                parts[name].append((right[name], plain[name]))
+                wanted = len(keys if name in ("dk", "dv") else rows)
+                parts[name].append((_padded(right[name], wanted), _padded(plain[name], wanted)))
     outputs, row_scale, max_error, row_error = {}, {}, {}, {}
     for name, pairs in parts.items():
         outputs[name] = np.stack([right.value.numpy() for right, _ in pairs])
@@ -192,13 +232,24 @@ def expected(problem: Problem, seed: int) -> Expected:
     )
 
 
+def _padded(part: Rows, wanted: int) -> Rows:
+    """Zeros for the selected rows that lie in a sequence's padding."""
+    missing = wanted - part.scale.shape[-1]
+    if not missing:
+        return part
+    return Rows(
+        functional.pad(part.value, (0, 0, 0, missing)), functional.pad(part.scale, (0, missing))
+    )
+
+
 def select(
     problem: Problem, seed: int, outputs: dict[str, Tensor], layout: str
 ) -> dict[str, NDArray[Any]]:
     """The part of a kernel's ``outputs`` that ``expected`` speaks of, as float32 or float64.
 
     ``outputs`` are in the kernel's ``layout`` on any device. Raises WrongOutput where one is
-    missing, has another shape or dtype than the problem's, or isn't finite anywhere.
+    missing, has another shape or dtype than the problem's, or isn't finite anywhere. Rows of a
+    sequence's padding count as 0, whatever a kernel left there.
     """
     chosen = selection(problem, seed)
     dtype = TORCH_DTYPES[problem.dtype]
@@ -207,7 +258,7 @@ def select(
         tensor = outputs.get(name)
         if not isinstance(tensor, Tensor):
             raise WrongOutput(f"no output {name}")
-        want = native_shape(shape, layout)
+        want = native_shape(shape, layout, lengths_of(problem, name))
         if tuple(tensor.shape) != want:
             raise WrongOutput(f"{name} has shape {tuple(tensor.shape)}, not {want} ({layout})")
         if tensor.dtype is not dtype:
@@ -215,19 +266,21 @@ def select(
         bad = int((~torch.isfinite(tensor.detach())).sum())
         if bad:
             raise WrongOutput(f"{name} holds {bad} NaN or infinite of {tensor.numel()} values")
-        view = as_bhsd(tensor.detach(), layout)
-        selected[name] = np.stack(
-            [_pick(view, name, problem, i, chosen) for i in range(len(chosen.groups))]
-        )
+        parts = []
+        for i, (batch, head) in enumerate(chosen.groups):
+            view = of_sequence(tensor.detach(), layout, lengths_of(problem, name), batch)
+            if name in ("dk", "dv"):
+                parts.append(_pick(view[head], chosen.rows_k[i]))
+            else:
+                heads = slice(head * problem.group, (head + 1) * problem.group)
+                parts.append(_pick(view[heads], chosen.rows_q[i]))
+        selected[name] = np.stack(parts)
     return selected
 
 
-def _pick(view: Tensor, name: str, problem: Problem, i: int, chosen: Selection) -> NDArray[Any]:
-    """Head group ``i``'s selected rows of one BHSD output."""
-    batch, head = chosen.groups[i]
-    if name in ("dk", "dv"):
-        picked = view[batch, head, torch.from_numpy(chosen.rows_k[i]).to(view.device)]
-    else:
-        heads = view[batch, head * problem.group : (head + 1) * problem.group]
-        picked = heads[:, torch.from_numpy(chosen.rows_q[i]).to(view.device)]
+def _pick(view: Tensor, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """``rows`` of the second to last axis; 0 for those beyond it, which are padding."""
+    there = torch.from_numpy(rows[rows < view.shape[-2]]).to(view.device)
+    picked = view.index_select(-2, there)
+    picked = functional.pad(picked, (0, 0, 0, len(rows) - len(there)))
     return picked.to(torch.promote_types(view.dtype, torch.float32)).cpu().numpy()
