@@ -245,6 +245,34 @@ def selftest(
     return selftest_command(overrides or [], kernels or [], str(format))
 
 
+@app.command()
+@guarded
+def check(
+    kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="Its name.")],
+    kernels: KernelDirs = None,
+) -> int:
+    """Hold one kernel to every claim of its yaml: right, inputs untouched, edge shapes.
+
+    Exit code 1 where something failed.
+    """
+    from harness.cli.check import check_command
+
+    return check_command(kernel, kernels or [])
+
+
+@app.command()
+@guarded
+def cost(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+) -> int:
+    """FLOPs, bytes, intensity, score-matrix and KV-cache size of a problem; measures nothing."""
+    from harness.cli.cost import cost_command
+
+    return cost_command(overrides or [], multirun, format)
+
+
 store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
 
