@@ -7,10 +7,10 @@ BIN   := $(VENV)/bin
 PINS  := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench bench-others clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.installed ## install what is needed, run the quickstart experiment on this machine, write its report
 	$(BIN)/attnbench run experiment=quickstart --report results/report.html
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark and pyperf (a quarter of an hour)
+	$(BIN)/python -m tests.bench.others $(BENCH)
 
 bench: $(VENV)/.installed-test ## the project's own speed figures (BENCH=--json for JSON)
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -1,0 +1,1 @@
+"""Beside other tools: ``make bench-others`` (minutes; never part of ``make bench``)."""
