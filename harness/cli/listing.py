@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -61,13 +62,25 @@ def _kernels(folders: list[Path]) -> list[dict[str, Any]]:
                 "cpu": " ".join(limits["cpu"].dtypes) if "cpu" in limits else "–",
                 "cuda": " ".join(limits["cuda"].dtypes) if "cuda" in limits else "–",
                 "needs": kernel.extra or kernel.library,
+                "here": _here(kernel.packages, kernel.extra),
                 "description": kernel.description,
             }
         )
     for name, error in found.errors.items():
-        row = dict.fromkeys(("kernel", "operator", "cpu", "cuda", "needs", "description"), "")
+        row = dict.fromkeys(
+            ("kernel", "operator", "cpu", "cuda", "needs", "here", "description"), ""
+        )
         rows.append({**row, "kernel": name, "description": f"BROKEN: {error}"})
     return rows
+
+
+def _here(packages: tuple[str, ...], extra: str) -> str:
+    """Whether a kernel's packages are installed on this machine, and if not how they come."""
+    missing = [p for p in packages if importlib.util.find_spec(p.partition(".")[0]) is None]
+    if not missing:
+        return "yes"
+    how = f": pip install 'attnbench[{extra}]'" if extra else ""
+    return f"no {', '.join(missing)}{how}"
 
 
 def _gpus() -> list[dict[str, Any]]:
