@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,10 @@ def test_a_sample_of_heads_is_a_part_of_the_whole(
         outputs[name] = tensor if layout == "BHSD" else tensor.transpose(1, 2).contiguous()
     monkeypatch.setattr(family, "WHOLE_UPDATES", 0)
     sampled = module.expected(problem, 5)
-    assert {a.shape[0] for a in sampled.outputs.values()} == {family.SAMPLE_HEADS}
-    assert sampled.share == pytest.approx(family.SAMPLE_HEADS / 12)
+    assert {a.shape[0] for a in sampled.outputs.values()} == {1}
+    assert sampled.share == pytest.approx(1 / 12)
+    forward = replace(problem, direction="forward")
+    assert module.expected(forward, 5).outputs["out"].shape[0] == family.SAMPLE_HEADS
     selected = module.select(problem, 5, outputs, layout)
     assert judge(problem, sampled, selected).ok
     for name, right in sampled.outputs.items():

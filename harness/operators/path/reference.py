@@ -32,9 +32,12 @@ def oracle(x: dict[str, Tensor], problem: Problem) -> Tensor:
     )
     own, q, through = _queries(q * problem.effective_scale, k, w, beta)
     k = _keys(k, w, beta)
+    # unbind, not indices: the gradient of an index is as large as what it was taken from
+    blocks = [x.unbind(1) for x in (own, q, k, through, v)]
     outs = []
-    for n in range(q.shape[1]):
-        given = (own[:, n], q[:, n], k[:, :n], through[:, :n], v[:, : n + 1])
+    for n, (own_n, q_n) in enumerate(zip(*blocks[:2], strict=True)):
+        behind = (blocks[2][:n], blocks[3][:n], blocks[4][: n + 1])
+        given = (own_n, q_n, *(t for part in behind for t in part))
         if torch.is_grad_enabled():
             outs.append(checkpoint(_block, *given, use_reentrant=False))
         else:
@@ -73,13 +76,18 @@ def _keys(k: Tensor, w: Tensor, beta: Tensor) -> Tensor:
     return k
 
 
-def _block(own: Tensor, q: Tensor, k: Tensor, through: Tensor, v: Tensor) -> Tensor:
-    """A block of queries over its own keys and those of all blocks before, nearest first."""
+def _block(own: Tensor, q: Tensor, *behind: Tensor) -> Tensor:
+    """A block of queries over its own keys and those of the n blocks before, nearest first.
+
+    ``behind``: n blocks of keys, n of matrices, n + 1 of values.
+    """
+    n = len(behind) // 3
+    keys, through, values = behind[:n], behind[n : 2 * n], behind[2 * n :]
     scores = [own]
-    for n in reversed(range(k.shape[1])):
-        scores.append(q @ k[:, n].mT)
-        q = q @ through[:, n]
-    return torch.cat(scores[::-1], -1).softmax(-1) @ v.flatten(1, 2)
+    for k, matrix in zip(reversed(keys), reversed(through), strict=True):
+        scores.append(q @ k.mT)
+        q = q @ matrix
+    return torch.cat(scores[::-1], -1).softmax(-1) @ torch.cat(values, 1)
 
 
 VALUES = {"w": unit("w"), "beta": lambda normal: 2 * normal("beta").sigmoid()}

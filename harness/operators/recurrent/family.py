@@ -29,14 +29,14 @@ Oracle = Callable[[dict[str, Tensor], Problem], Tensor]
 """Inputs by name, [heads, rows, dim] (weights [heads, dim]), and ``head``, the number of each head
 (fp64 [heads]) → out [heads, rows, dim]."""
 
-WHOLE_UPDATES = 3e8
+WHOLE_UPDATES = 1e8
 """Up to this many updated numbers of states (tokens · heads · dk · dv) every head is computed …"""
 WHOLE_ELEMENTS = 1 << 23
 """… and up to this many output elements."""
 BACKWARD_WORK = 5
 """Work of a backward pass over that of a forward one."""
 SAMPLE_HEADS = 3
-"""Heads in the smallest sample: the first, the last and one between."""
+"""Heads in the smallest sample: the first, the last and one between; backward a random one."""
 NEIGHBOURS = 16
 """Rows to either side whose size counts as that of a row."""
 ROW_FACTOR = 8.0
@@ -120,10 +120,12 @@ class Family:
         p = problem
         total = p.batch * p.heads_q
         work = self._work(p)
+        least = SAMPLE_HEADS
         if p.direction != "forward":
             work *= BACKWARD_WORK
+            least = 1
         elements = p.seq_q * p.head_dim_v
-        most = max(SAMPLE_HEADS, int(min(WHOLE_UPDATES / work, WHOLE_ELEMENTS / elements)))
+        most = max(least, int(min(WHOLE_UPDATES / work, WHOLE_ELEMENTS / elements)))
         chosen = sample(
             seed,
             batch=p.batch,

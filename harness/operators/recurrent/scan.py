@@ -22,19 +22,18 @@ def scan(step: Step, state: Tensor, x: dict[str, Tensor]) -> Tensor:
     tokens · dk · dv numbers a head.
     """
     names = list(x)
-    tokens = x[names[0]].shape[1]
 
     def block(state: Tensor, *pieces: Tensor) -> tuple[Tensor, Tensor]:
         outs = []
-        for t in range(pieces[0].shape[1]):
-            state, out = step(state, {n: p[:, t] for n, p in zip(names, pieces, strict=True)})
+        for token in zip(*(p.unbind(1) for p in pieces), strict=True):
+            state, out = step(state, dict(zip(names, token, strict=True)))
             outs.append(out)
         return state, torch.stack(outs, 1)
 
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in x.values())
     outs = []
-    for start in range(0, tokens, BLOCK):
-        pieces = [t[:, start : start + BLOCK] for t in x.values()]
+    # split and unbind, not slices: a slice's gradient is as large as what it was cut from
+    for pieces in zip(*(t.split(BLOCK, 1) for t in x.values()), strict=True):
         if wanted:
             state, out = checkpoint(block, state, *pieces, use_reentrant=False)
         else:
