@@ -105,9 +105,12 @@ def timing_of(conf: Mapping[str, Any]) -> Timing:
     known = {f.name for f in fields(Timing)}
     _check(conf, known | _DESCRIPTION, "timing")
     try:
-        return Timing(**{k: v for k, v in conf.items() if k in known})
+        timing = Timing(**{k: v for k, v in conf.items() if k in known})
     except InvalidProblem as error:
         raise ConfigError(str(error)) from None
+    if (why := timing.contradiction()) is not None:
+        raise ConfigError(why)
+    return timing
 
 
 def problem_of(workload: Mapping[str, Any], dtype: str, direction: str) -> Problem:

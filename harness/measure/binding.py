@@ -40,6 +40,21 @@ class Binding:
         self._arguments: dict[str, Tensor] = {}
         self._graph: Tensor | None = None
 
+    def copy(self) -> Binding:
+        """The same on inputs of its own, with the same values."""
+        inputs = {
+            name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            for name, tensor in self.inputs.items()
+        }
+        made = Binding(self._fn, inputs, self._direction, self._names)
+        made.prepare()
+        return made
+
+    @property
+    def input_bytes(self) -> int:
+        """What its inputs take."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.inputs.values())
+
     def refresh(self, values: Mapping[str, Tensor]) -> None:
         """Copy new values into the inputs; for backward, run the forward pass on them."""
         with torch.no_grad():

@@ -1,21 +1,26 @@
 """The device seam: what measuring needs of a device, whatever it is.
 
-``open_device`` gives the one for a kind. A device times a call in two ways (one call with caches
-flushed before it, or a batch of calls), describes itself, and measures the memory of a call.
+``open_device`` gives the one for a kind. A device times a call (one after a flush, a batch, the
+host's wall clock around it), describes itself, and measures the memory of a call.
 Units: ms, bytes. Not thread-safe; one process measures on one device at a time.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from harness.errors import MeasureError
+from harness.measure.clock import host_ns
 from harness.model import Device, Gpu, Memory
 
 Call = Callable[[], object]
+
+
+class NotCapturable(Exception):
+    """A kernel does what a graph can't hold: a fault of the kernel, not of the harness."""
 
 
 class MeasuredDevice(ABC):
@@ -51,6 +56,38 @@ class MeasuredDevice(ABC):
     @abstractmethod
     def time_batch(self, call: Call, calls: int) -> float:
         """Mean time of ``calls`` calls back to back, ms a call."""
+
+    def time_burst(self, call: Call, calls: int) -> float:
+        """As ``time_batch``, but without a rest before it: the device stays under load."""
+        return self.time_batch(call, calls)
+
+    def time_host(self, call: Call) -> float:
+        """Wall clock of one call from an idle device until it is idle again, ms."""
+        self.synchronize()
+        start = host_ns()
+        call()
+        self.synchronize()
+        return (host_ns() - start) / 1e6
+
+    def capture(self, calls: Sequence[Call]) -> Call:
+        """One call that replays all of ``calls`` in order, from a graph.
+
+        Raises MeasureError where the device has no graphs, NotCapturable where the calls can't be
+        in one.
+        """
+        raise MeasureError(f"a {self.torch_device.type} device has no graphs to capture calls in")
+
+    def free_memory(self) -> int | None:
+        """Bytes free on the device, None where nobody counts them."""
+        return None
+
+    def clock_mhz(self) -> float | None:
+        """Its compute clock just now, None where it can't be read."""
+        return None
+
+    def late_launches(self) -> float:
+        """Share of the samples since this was last asked whose launch was not hidden, 0–1."""
+        return 0.0
 
     @abstractmethod
     def peak_memory(self, call: Call) -> Memory:

@@ -1,22 +1,30 @@
 """A CUDA (or ROCm) GPU as a device: events, an L2 flush, the launch hidden behind a spin kernel.
 
-Sources: nvbench ``detail/measure_cold`` (flush, blocking kernel, events), triton ``testing.py``
-(256 MB flush); see FIELD.md §1.
+nvbench queues each call behind a *blocking* kernel with a time-out, so that the host's launch cost
+isn't in a small kernel's time; a kernel that synchronises inside deadlocks behind a block until
+that time-out. Here the wait is a *spin* of bounded length, sized from the launches before: nothing
+can deadlock, and where the host took longer than the spin, the call counts as late and the record
+says ``launch_bound``.
+
+Sources: nvbench ``detail/measure_cold`` and ``blocking_kernel``; triton ``testing.py`` (256 MB
+flush); PyTorch, CUDA semantics, "CUDA Graphs"; see FIELD.md §1.
 """
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 import torch
 
 from harness.errors import MeasureError
 from harness.measure.clock import Stopwatch, host_ns
-from harness.measure.device import Call, MeasuredDevice
+from harness.measure.device import Call, MeasuredDevice, NotCapturable
 from harness.model import Device, Memory
 
 FLUSH_SHARE = 2  # times the L2 that the device reports
 FLUSH_MIN_BYTES = 256 << 20
+FLUSH_MIN_BYTES_ROCM = 512 << 20  # MI300X has 256 MB of Infinity Cache beyond the L2 it reports
 SPIN_CYCLES_PER_US = 2000  # about 2 GHz: an over-estimate only lengthens the wait before a sample
 SPIN_MARGIN = 1.5
 SPIN_MIN_US = 20.0
@@ -26,6 +34,9 @@ SPIN_MAX_US = 5_000.0
 _Event = torch.cuda.Event
 _synchronize = torch.cuda.synchronize
 _current_stream = torch.cuda.current_stream
+_Graph = torch.cuda.CUDAGraph
+_graph = torch.cuda.graph
+GRAPH_WARMUP_CALLS = 3
 
 
 class CudaDevice(MeasuredDevice):
@@ -41,9 +52,11 @@ class CudaDevice(MeasuredDevice):
         torch.cuda.set_device(0)
         self._properties = torch.cuda.get_device_properties(0)
         l2 = int(getattr(self._properties, "L2_cache_size", 0))
-        size = max(FLUSH_MIN_BYTES, FLUSH_SHARE * l2)
+        least = FLUSH_MIN_BYTES_ROCM if torch.version.hip else FLUSH_MIN_BYTES
+        size = max(least, FLUSH_SHARE * l2)
         self._flush_buffer = torch.empty(size, dtype=torch.int8, device=self.torch_device)
-        self._launch_us = SPIN_MIN_US
+        self._spin_us = SPIN_MIN_US
+        self._timed = self._late = 0
 
     def describe(self) -> Device:
         """As torch and the driver report it."""
@@ -74,34 +87,69 @@ class CudaDevice(MeasuredDevice):
         """Overwrite at least twice the L2."""
         self._flush_buffer.zero_()
 
-    def _spin(self) -> None:
-        """Keep the stream busy until the host has queued the next call.
-
-        A bounded spin rather than a blocking kernel: a kernel that synchronises inside would
-        deadlock behind a block, behind this it only sees its own launch cost.
-        """
-        torch.cuda._sleep(int(self._launch_us * SPIN_CYCLES_PER_US))
-
-    def _between_events(self, call: Call, calls: int) -> float:
+    def _between_events(self, call: Call, calls: int, *, spin: bool) -> float:
         start, end = _Event(enable_timing=True), _Event(enable_timing=True)
-        self._spin()
-        start.record()
+        if spin:
+            torch.cuda._sleep(int(self._spin_us * SPIN_CYCLES_PER_US))
         queued = host_ns()
+        start.record()
         for _ in range(calls):
             call()
-        launch_us = (host_ns() - queued) / 1e3
         end.record()
+        launch_us = (host_ns() - queued) / 1e3
         end.synchronize()
-        self._launch_us = min(SPIN_MAX_US, max(SPIN_MIN_US, SPIN_MARGIN * launch_us))
+        if spin:
+            self._timed += 1
+            self._late += launch_us > self._spin_us
+            self._spin_us = min(SPIN_MAX_US, max(SPIN_MIN_US, SPIN_MARGIN * launch_us))
         return float(start.elapsed_time(end)) / calls
 
     def time_one(self, call: Call) -> float:
         """One call between two events, queued behind the flush and a spin, ms."""
-        return self._between_events(call, 1)
+        return self._between_events(call, 1, spin=True)
 
     def time_batch(self, call: Call, calls: int) -> float:
         """Mean of ``calls`` calls between two events, ms."""
-        return self._between_events(call, calls)
+        return self._between_events(call, calls, spin=True)
+
+    def time_burst(self, call: Call, calls: int) -> float:
+        """The same without the spin, which would be a rest."""
+        return self._between_events(call, calls, spin=False)
+
+    def capture(self, calls: Sequence[Call]) -> Call:
+        """All of ``calls`` in one CUDA graph, after a warm-up on a stream of its own.
+
+        Raises NotCapturable where the kernel does what a graph can't hold: it synchronises, copies
+        to the host, or allocates memory that torch doesn't know of.
+        """
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(GRAPH_WARMUP_CALLS):
+                calls[0]()
+        torch.cuda.current_stream().wait_stream(side)
+        _synchronize()
+        graph = _Graph()
+        try:
+            with _graph(graph):
+                for call in calls:
+                    call()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            why = str(error).strip().splitlines()[0]
+            raise NotCapturable(f"it can't be captured in a CUDA graph: {why}") from error
+        return graph.replay
+
+    def free_memory(self) -> int | None:
+        """As the driver counts it."""
+        return int(torch.cuda.mem_get_info()[0])
+
+    def late_launches(self) -> float:
+        """Share of the samples, since last asked, in which the host was slower than the spin."""
+        share = self._late / self._timed if self._timed else 0.0
+        self._timed = self._late = 0
+        return share
 
     def peak_memory(self, call: Call) -> Memory:
         """Peak of torch's allocator over one call. Raw cudaMalloc inside a library isn't seen."""

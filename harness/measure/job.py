@@ -20,12 +20,11 @@ from harness.errors import KernelError
 from harness.measure.audit import Unfinished, finished_outputs, kept_answers
 from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
-from harness.measure.device import MeasuredDevice
+from harness.measure.device import MeasuredDevice, NotCapturable
 from harness.measure.environment import installed_version
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
 from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
-from harness.measure.stop import INTERVAL_SAMPLES
 from harness.measure.tamper import differences, snapshot, thread_idents
 from harness.model import (
     Accuracy,
@@ -83,7 +82,7 @@ def run_job(
         return ended(Status.INVALID, str(tampered))
     except WrongOutput as wrong:
         return ended(Status.INCORRECT, str(wrong))
-    except KernelError as broken:
+    except (KernelError, NotCapturable) as broken:
         return ended(Status.ERROR, str(broken), traceback.format_exc())
     except SystemExit as left:
         return ended(Status.ERROR, f"called sys.exit({left.code!r})", traceback.format_exc())
@@ -178,7 +177,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         "flops": costs.flops(problem),
         "min_bytes": costs.min_bytes(problem),
         "cost_model": costs.MODEL,
-        "flags": ("few_samples",) if len(series.samples_ms) < INTERVAL_SAMPLES else (),
+        "flags": series.flags,
         "conditions": tuple(sorted(device.conditions().items())),
     }
 

@@ -1,10 +1,10 @@
-"""Warm-up and the sampling loop: samples in order, and why it stopped."""
+"""The sampling loop: samples in order, why it stopped, and what was remarkable about them."""
 
 from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,17 @@ from torch import Tensor
 from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
 from harness.measure.device import MeasuredDevice
-from harness.measure.modes import open_mode
-from harness.measure.stop import StopRule
+from harness.measure.modes import graph_calls, open_mode
+from harness.measure.rotation import Rotation
+from harness.measure.shape import remarks
+from harness.measure.stop import INTERVAL_SAMPLES, StopRule
+from harness.measure.warmup import warm_up
 from harness.model import Timing
 
 Values = Mapping[str, Tensor]
+
+LATE_SHARE = 0.1
+"""Of the samples: with more late launches than this, the host's speed is in the median."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Series:
     """What the last timed call returned."""
     last_values: int
     """Which of the value sets its inputs held."""
+    flags: tuple[str, ...] = ()
+    """Remarks on its quality."""
 
 
 def sample_series(
@@ -53,33 +61,40 @@ def sample_series(
     collector is off while samples are taken.
     """
     choose = random.Random(seed)
-    last: list[Any] = [None]
-
-    def call() -> None:
-        last[0] = binding.call()
-
-    warm_ms, warmup_calls = _warm_up(call, device, timing)
-    mode = open_mode(timing.mode, device, call, warm_ms)
+    rotation = Rotation(binding, 0, choose)
+    warm = warm_up(rotation.calls[0], device, timing.warmup_s)
+    graph = timing.mode == "graph"
+    if graph:
+        rotation.refresh(value_sets, keep_outputs=False)  # lets go of the last output
+        copies = graph_calls(warm.warm_ms, binding.input_bytes, device.free_memory()) - 1
+        rotation = Rotation(binding, copies, choose)
+    mode = open_mode(timing.mode, device, rotation.calls[-1], warm.warm_ms, rotation.calls)
     rule = StopRule(timing)
-    which = 0
+    device.late_launches()  # those of the warm-up, which taught it how long launches take
     with _garbage_collector_off():
         loop = Stopwatch()
         reason = None
         while reason is None:
-            which = choose.randrange(len(value_sets))
-            last[0] = None
-            binding.refresh(value_sets[which])
+            rotation.refresh(value_sets, keep_outputs=graph)
             reason = rule.add(mode.sample(), loop.s(), mode.calls)
-    return Series(tuple(rule.samples_ms), mode.calls, reason, warmup_calls, last[0], which)
-
-
-def _warm_up(call: Callable[[], None], device: MeasuredDevice, timing: Timing) -> tuple[float, int]:
-    """Call for at least ``warmup_s``; the last call's time (ms) and how many there were."""
-    watch, calls, warm_ms = Stopwatch(), 0, 0.0
-    while calls == 0 or watch.s() < timing.warmup_s:
-        warm_ms = device.time_one(call)
-        calls += 1
-    return warm_ms, calls
+    samples = tuple(rule.samples_ms)
+    remarkable = (
+        ("few_samples", len(samples) < INTERVAL_SAMPLES),
+        ("clock_unstable", not warm.stable),
+        ("launch_bound", device.late_launches() > LATE_SHARE),
+    )
+    return Series(
+        samples_ms=samples,
+        calls_per_sample=mode.calls,
+        stop_reason=reason,
+        warmup_calls=warm.calls,
+        last_raw=rotation.last_raw,
+        last_values=rotation.last_values,
+        flags=(
+            *(name for name, holds in remarkable if holds),
+            *remarks(samples, timing.relative_ci),
+        ),
+    )
 
 
 class _garbage_collector_off:

@@ -7,8 +7,23 @@ from typing import Any
 
 from harness.errors import InvalidProblem
 
-MODES = ("cold", "hot")
-"""cold: caches flushed before every timed call. hot: calls back to back, caches warm."""
+MODES = ("cold", "hot", "graph", "host", "sustained")
+"""What one sample is; modes are never mixed in a series.
+
+==========  ====================================================================================
+cold        caches flushed before every timed call, which is one sample
+hot         calls back to back, caches warm, at least 1 ms a sample
+graph       GPU: a CUDA graph of several calls, each with inputs of its own, after a flush
+host        GPU: wall clock of one call from an idle device, launch cost included, after a flush
+sustained   back to back for seconds, at least 100 ms a sample: what is left when the clock drops
+==========  ====================================================================================
+"""
+
+GPU_MODES = ("graph", "host")
+"""Modes that only a GPU has."""
+
+SUSTAINED_MIN_S = 2.0
+"""Less timed work than this shows no throttling: power and temperature follow in seconds."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +35,7 @@ class Timing:
     launches: int = 3
     """Rounds of the sweep; each measures every job in fresh processes."""
     warmup_s: float = 0.2
-    """Warm up at least this long, s."""
+    """Warm up at least this long, s; on a GPU until its clock is stable, at most 3 s more."""
     min_samples: int = 10
     """Stop no earlier than after this many samples."""
     min_time_s: float = 0.2
@@ -49,7 +64,7 @@ class Timing:
             if not getattr(self, name) > 0:
                 raise InvalidProblem(f"timing.{name} must be positive, not {getattr(self, name)}")
         for name in ("warmup_s", "min_time_s"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise InvalidProblem(f"timing.{name} can't be negative: {getattr(self, name)}")
         if self.min_samples > self.max_samples:
             raise InvalidProblem(
@@ -57,9 +72,52 @@ class Timing:
             )
         if self.timeout_s <= self.warmup_s + self.min_time_s:
             raise InvalidProblem(
-                f"timing.timeout_s={self.timeout_s} leaves no time after warmup_s="
-                f"{self.warmup_s} and min_time_s={self.min_time_s}"
+                f"timing.timeout_s={self.timeout_s:g} leaves no time after warmup_s="
+                f"{self.warmup_s:g} and min_time_s={self.min_time_s:g}"
             )
+
+    def contradiction(self) -> str | None:
+        """Settings that can't be kept together, in words; None where there are none.
+
+        Apart from ``__post_init__``, since records measured under older rules stay readable.
+        """
+        if self.mode == "sustained" and self.min_time_s < SUSTAINED_MIN_S:
+            return (
+                f"timing.mode=sustained needs timing.min_time_s of at least {SUSTAINED_MIN_S:g} s "
+                f"of load, not {self.min_time_s:g}: write timing=sustained, which sets it"
+            )
+        if self.mode == "sustained" and self.budget_s < self.min_time_s:
+            return (
+                f"timing.budget_s={self.budget_s:g} ends before timing.min_time_s="
+                f"{self.min_time_s:g} of load: raise the budget"
+            )
+        if self.timeout_s <= self.warmup_s + self.budget_s:
+            return (
+                f"timing.timeout_s={self.timeout_s:g} kills a job before warmup_s="
+                f"{self.warmup_s:g} and budget_s={self.budget_s:g} are over: raise timeout_s or "
+                "lower budget_s"
+            )
+        return None
+
+    def impossible_on(self, kind: str) -> str | None:
+        """Why no device of this kind (cpu, cuda, rocm) can be timed like this; None if it can."""
+        if self.mode not in GPU_MODES or kind != "cpu":
+            return None
+        why = {
+            "graph": "a CPU has no CUDA graphs",
+            "host": "a CPU's wall clock is what cold measures already",
+        }[self.mode]
+        return f"timing.mode={self.mode} needs a GPU: {why}; a CPU has cold, hot and sustained"
+
+    def refusal(self, direction: str) -> str | None:
+        """Why a problem's direction can't be timed in this mode; None if it can.
+
+        A backward pass runs on the streams of its forward pass, which a graph would have to hold
+        too (PyTorch, CUDA semantics, "Whole-network capture").
+        """
+        if self.mode == "graph" and direction != "forward":
+            return f"mode graph times the forward direction alone, not {direction}"
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

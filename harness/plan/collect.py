@@ -96,6 +96,8 @@ class Collector:
                 if rules and self._left_out(rules, combo, gpu):
                     continue
                 kernel, timing = kernels(combo), timings(combo)
+                if (why := timing.impossible_on(gpu.kind)) is not None:
+                    raise ConfigError(f"gpu={gpu.name}: {why}")
                 problem, workload = problems(combo)
                 identity = (kernel.id, problem.key, gpu.name, timing.mode)
                 if identity in self._seen:
@@ -103,7 +105,8 @@ class Collector:
                     continue
                 self._seen[identity] = (timing, gpu)
                 job = Job(kernel, problem, gpu, timing, workload, experiment)
-                reason = kernel.refusal(problem, gpu) or (_absent(kernel) if here else None)
+                reason = kernel.refusal(problem, gpu) or timing.refusal(problem.direction)
+                reason = reason or (_absent(kernel) if here else None)
                 if reason:
                     self._skips.append(Skip(job, reason))
                 else:

@@ -56,6 +56,20 @@ CASES = {
         ["/proc/none/report.html"],
     ),
     "impossible budget": (["run", *TINY, "timing.budget_s=0"], ["budget_s", "0"]),
+    "budget beyond the time-out": (
+        ["run", *TINY, "timing.budget_s=9", "timing.timeout_s=5"],
+        ["timeout_s=5", "budget_s=9", "raise"],
+    ),
+    "an unknown mode": (["run", *TINY, "timing.mode=lukewarm"], ["lukewarm", "cold", "sustained"]),
+    "a graph on a CPU": (
+        ["run", *TINY, "timing.mode=graph"],
+        ["timing.mode=graph", "cold, hot and sustained"],
+    ),
+    "host on a CPU": (["run", *TINY, "timing=host"], ["timing.mode=host", "cold, hot"]),
+    "sustained for no time": (
+        ["run", *TINY, "timing.mode=sustained"],
+        ["min_time_s", "timing=sustained"],
+    ),
 }
 
 

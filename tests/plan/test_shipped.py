@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.config import catalog
+from harness.errors import ConfigError
 from harness.plan import build_plan
 
 
@@ -48,8 +49,21 @@ def test_kernel(name: str) -> None:
 
 @pytest.mark.parametrize("name", catalog.timings())
 def test_timing(name: str) -> None:
-    planned = build_plan([f"timing={name}", "gpu=cpu"])
-    assert planned.plan.jobs[0].timing == catalog.timings()[name]
+    timing = catalog.timings()[name]
+    if timing.impossible_on("cpu"):
+        with pytest.raises(ConfigError, match="a CPU has cold, hot and sustained"):
+            build_plan([f"timing={name}", "gpu=cpu"])
+    gpu = "h100" if timing.impossible_on("cpu") else "cpu"
+    planned = build_plan([f"timing={name}", f"gpu={gpu}", "cluster=elsewhere"])
+    assert planned.plan.jobs[0].timing == timing
+
+
+@pytest.mark.parametrize("direction", ["backward", "forward_backward"])
+def test_a_graph_of_a_backward_pass_is_a_skip(direction: str) -> None:
+    graph = ["timing=graph", "gpu=h100", "cluster=elsewhere", f"direction={direction}"]
+    plan = build_plan(graph).plan
+    assert not plan.jobs
+    assert "forward direction alone" in plan.skips[0].reason
 
 
 @pytest.mark.parametrize("name", catalog.stores())
