@@ -125,13 +125,15 @@ def results(
     sweep: Names = None,
     gpus: Mapping[str, Gpu] | None = None,
     commands: bool = False,
+    excluded: bool = False,
 ) -> pd.DataFrame:
     """Every record that matches, as COLUMNS, in the order of arrival; empty where none does.
 
     Each filter takes a value or several; ``kernel`` takes globs too. ``since`` is an ISO date or
     time, or an age such as 7d. ``gpus`` are the hardware facts that ``peak_share`` needs: it is NaN
     for hardware they don't describe. ``commands`` adds a last column, the command that measures
-    the row again.
+    the row again. Results that `attnbench store exclude` marked are ignored, unless ``excluded``:
+    then a last column of that name says why, None for the others.
 
     What isn't known is NaN or None: the device of a job that never reached one, a speed of a record
     that isn't ok, an interval of fewer than 6 samples.
@@ -143,6 +145,8 @@ def results(
     tables = schema
     with store.reading() as connection:
         query = _query()
+        if not excluded:
+            query = query.where(_EXCLUDED.is_(None))
         for column, names in (
             (tables.problem.c.dtype, dtype),
             (tables.job.c.gpu, gpu),
@@ -170,7 +174,12 @@ def results(
         again = reproduce(connection, frame, problems) if commands else None
     texts = {id_: (problem.summary(), problem.mask) for id_, problem in problems.items()}
     tidy = _tidy(frame, texts, gpus)
-    return tidy if again is None else tidy.assign(command=again)
+    if again is not None:
+        tidy = tidy.assign(command=again)
+    return tidy.assign(excluded=frame["excluded"].astype(object)) if excluded else tidy
+
+
+_EXCLUDED = schema.exclusion.c.reason
 
 
 def _query() -> Select[Any]:
@@ -185,6 +194,7 @@ def _query() -> Select[Any]:
         .outerjoin(schema.hardware, schema.device.c.hardware_id == schema.hardware.c.id)
         .outerjoin(schema.environment, r.environment_id == schema.environment.c.id)
         .outerjoin(schema.revision, r.revision_id == schema.revision.c.id)
+        .outerjoin(schema.exclusion, r.id == schema.exclusion.c.result_id)
     )
     columns = [
         schema.sweep.c.key.label("sweep_id"),
@@ -232,6 +242,7 @@ def _query() -> Select[Any]:
         *(schema.revision.c[name] for name in ["source_hash", "library", "library_version"]),
         schema.job.c.key.label("job_key"),
         schema.series.c.key.label("series_key"),
+        _EXCLUDED.label("excluded"),
     ]
     return select(*columns).select_from(joined).order_by(r.id)
 

@@ -10,6 +10,8 @@ import typer
 
 import harness
 from harness.cli.guard import guarded
+from harness.cli.options import StoreUrl
+from harness.cli.store_app import store_app
 
 app = typer.Typer(
     name="attnbench",
@@ -39,16 +41,6 @@ KernelDirs = Annotated[
         metavar="DIR",
         help="A folder of your own kernels (*.py and conf/kernel/*.yaml); repeatable. "
         "ATTNBENCH_KERNELS=DIR:DIR does the same.",
-        show_default=False,
-    ),
-]
-StoreUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="Result database: a file, sqlite:///… or postgresql+psycopg://… "
-        "(default: ATTNBENCH_STORE, else results/attnbench.db).",
         show_default=False,
     ),
 ]
@@ -273,50 +265,4 @@ def cost(
     return cost_command(overrides or [], multirun, format)
 
 
-store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)
 app.add_typer(store_app, name="store")
-
-
-@store_app.command(name="upgrade")
-@guarded
-def store_upgrade(url: Annotated[str | None, typer.Argument(metavar="[URL]")] = None) -> int:
-    """Bring a database made by an older attnbench to this one's schema."""
-    from harness.cli.store import upgrade_command
-
-    return upgrade_command(url)
-
-
-@store_app.command(name="import")
-@guarded
-def store_import(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Records, or another tool's results.")
-    ],
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="records, pytest-benchmark, asv, google-benchmark, nvbench, flashinfer-bench, "
-            "tritonbench, perf-report or csv (default: found out).",
-            show_default=False,
-        ),
-    ] = None,
-    measured_at: Annotated[
-        str, typer.Option("--measured-at", help="When, for files that don't say: ISO 8601.")
-    ] = "",
-    device: Annotated[
-        str, typer.Option("--device", help="On what, in place of what a file says.")
-    ] = "",
-    version: Annotated[
-        str, typer.Option("--version", help="Commit or version of what was measured.")
-    ] = "",
-    store: StoreUrl = None,
-) -> int:
-    """Store the records that `python -m harness.measure` wrote on another machine.
-
-    Or results of other tools: they are kept for their history, marked as not checked.
-    """
-    from harness.cli.store_import import import_command
-    from harness.importers import Given
-
-    return import_command(files, store, format, Given(measured_at, device, version))

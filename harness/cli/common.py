@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError, KernelError
+from harness.errors import AttnbenchError, ConfigError, KernelError
 from harness.plan import Planned, build_plan
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ def user_kernel_dirs(given: list[Path]) -> list[Path]:
 def store_url(given: str | None) -> str:
     """The store that a command without a config reads."""
     return given or os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+
+
+def confirmed(question: str, yes: bool) -> None:
+    """Ask on the terminal, unless ``yes``. Raises AttnbenchError where the answer isn't yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise AttnbenchError(f"{question} Nobody can answer here: add --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise AttnbenchError("nothing was changed")
 
 
 def split_resume(overrides: list[str]) -> tuple[list[str], str | None]:

@@ -8,6 +8,7 @@ from harness.model.kernel import Kernel, Limits
 from harness.model.plan import Job, Plan, Skip
 from harness.model.problem import DIRECTIONS, DTYPE_BYTES, Params, Problem, params_of
 from harness.model.record import Accuracy, Memory, Record, Status, failed
+from harness.model.summary import Summary
 from harness.model.sweep import Sweep, new_sweep_id, utc_now
 from harness.model.timing import MODES, Timing
 
@@ -31,6 +32,7 @@ __all__ = [
     "Revision",
     "Skip",
     "Status",
+    "Summary",
     "Sweep",
     "Timing",
     "failed",

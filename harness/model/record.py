@@ -23,6 +23,7 @@ from harness.model.interval import median, median_interval
 from harness.model.kernel import Kernel
 from harness.model.plan import Job
 from harness.model.problem import Problem
+from harness.model.summary import Summary
 from harness.model.timing import Timing
 
 
@@ -145,14 +146,18 @@ class Record:
     """ISO 8601 UTC with microseconds."""
     duration_s: float = 0.0
     """The whole job, set-up and checks included, s."""
+    summary: Summary | None = None
+    """What stays of pruned samples; None while the samples are there."""
 
     def __post_init__(self) -> None:
         if self.status is Status.OK:
-            if not self.samples_ms or self.accuracy is None:
+            if (not self.samples_ms and self.summary is None) or self.accuracy is None:
                 raise ValueError("an ok record carries samples and an accuracy")
+            if self.samples_ms and self.summary is not None:
+                raise ValueError("a record carries samples or, once pruned, their summary")
             if not all(s > 0 for s in self.samples_ms):
                 raise ValueError("a sample must be a positive time")
-        elif self.samples_ms:
+        elif self.samples_ms or self.summary is not None:
             raise ValueError(f"a record with status {self.status} can't carry samples")
         elif not self.reason:
             raise ValueError(f"a record with status {self.status} needs a reason")
@@ -179,7 +184,9 @@ class Record:
 
     @cached_property
     def content_key(self) -> str:
-        """Hash of everything it says; two deliveries of one record share it."""
+        """Hash of everything it says; two deliveries of one record share it, a pruned one too."""
+        if self.summary is not None:
+            return self.summary.content_key
         return text_digest(self.text())
 
     def text(self) -> str:
@@ -192,7 +199,11 @@ class Record:
         for name in _NAMES:
             value = facts[name]
             kind = type(value)
-            if kind is str:
+            if name == "summary":
+                if value is None:  # as ``to_dict``: named only where there is one
+                    continue
+                text = canonical_json(vars(value))
+            elif kind is str:
                 text = encode_basestring_ascii(value)
             elif value is None:
                 text = "null"
@@ -216,11 +227,21 @@ class Record:
     @property
     def median_ms(self) -> float | None:
         """Median time of a call, ms; None unless ok."""
+        if self.summary is not None:
+            return self.summary.median_ms
         return median(self.samples_ms) if self.samples_ms else None
+
+    @property
+    def sample_count(self) -> int:
+        """How many samples were measured, pruned ones too."""
+        return self.summary.sample_count if self.summary is not None else len(self.samples_ms)
 
     @property
     def interval_ms(self) -> tuple[float, float] | None:
         """95 % interval of the median within this launch, ms; None below 6 samples."""
+        if self.summary is not None:
+            low, high = self.summary.low_ms, self.summary.high_ms
+            return None if low is None or high is None else (low, high)
         return median_interval(self.samples_ms)
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,6 +256,10 @@ class Record:
         out["samples_ms"] = list(self.samples_ms)
         out["flags"] = list(self.flags)
         out["conditions"] = dict(self.conditions)
+        # Only where there is one, so that the hash of every other record stays what it was.
+        del out["summary"]
+        if self.summary is not None:
+            out["summary"] = dict(vars(self.summary))
         return out
 
     @classmethod
@@ -250,6 +275,7 @@ class Record:
             "revision": Revision.from_dict,
             "accuracy": lambda v: Accuracy(**v),
             "memory": lambda v: Memory(**v),
+            "summary": lambda v: Summary(**v),
         }
         for name, build in nouns.items():
             if d.get(name) is not None:

@@ -26,6 +26,7 @@ from harness.model import (
     Record,
     Revision,
     Status,
+    Summary,
     Timing,
 )
 from harness.model.identity import canonical_json
@@ -132,7 +133,7 @@ def result_row(record: Record, ids: Mapping[str, int | None]) -> Row:
     row.update(ids)
     row.update(
         status=str(record.status),
-        sample_count=len(record.samples_ms),
+        sample_count=record.sample_count,
         median_ms=record.median_ms,
         low_ms=low,
         high_ms=high,
@@ -172,7 +173,9 @@ def record_of(
     row: Row, sweep_id: str, gpu: str, nouns: Mapping[str, Any], blob: bytes | None
 ) -> Record:
     """The Record of a ``result`` row; ``nouns`` are its parts by Record field."""
-    accuracy = memory = None
+    accuracy = memory = summary = None
+    if row["sample_count"] and blob is None:
+        summary = Summary(**{name: row[name] for name in Summary.__dataclass_fields__})
     if row["gate"] is not None:
         accuracy = Accuracy(**{name: row[name] for name in _ACCURACY})
     if row["memory_source"] is not None:
@@ -184,6 +187,7 @@ def record_of(
         samples_ms=unpack_samples(blob),
         accuracy=accuracy,
         memory=memory,
+        summary=summary,
         flags=tuple(json.loads(row["flags"])),
         conditions=tuple(sorted(json.loads(row["conditions"]).items())),
         **nouns,

@@ -94,6 +94,16 @@ class Store:
         return safe_text(self._url)
 
     @property
+    def url(self) -> URL:
+        """The address, with its password: to connect with, never to be printed."""
+        return self._url
+
+    @property
+    def engine(self) -> Engine:
+        """SQLAlchemy's engine, for upkeep; all else goes through ``reading`` and ``writing``."""
+        return self._engine
+
+    @property
     def read_only(self) -> bool:
         """Whether it was opened for reading alone."""
         return self._read_only
@@ -121,6 +131,20 @@ class Store:
         with engines.translated(self._url), self._engine.connect() as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, committed when it is left normally."""
+        self._check_process()
+        if self._read_only:
+            raise StoreError(f"{self.safe_url} was opened read-only: it can't be written")
+        with self._lock, engines.translated(self._url):
+            try:
+                with engines.writing(self._engine) as connection:
+                    yield connection
+            except BaseException:
+                self._writer.forget()
+                raise
+
     # Writing
 
     def start_sweep(self, sweep: Sweep, skips: Iterable[Record] = ()) -> None:
@@ -131,7 +155,7 @@ class Store:
         Raises:
             RecordConflict: another sweep, or another skip, has this identity.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             self._writer.start(connection, sweep)
             for batch in _batches(skips, BATCH):
                 self._writer.insert(connection, batch)
@@ -160,13 +184,13 @@ class Store:
             RecordConflict: another result of a series has this time and version.
             StoreError: one says what no store can keep.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             return insert_externals(connection, results, self.safe_url)
 
     def finish_sweep(self, sweep_id: str, state: str) -> None:
         """Note that a sweep has ended: done, interrupted or failed."""
         check_state(state)
-        with self._writing() as connection:
+        with self.writing() as connection:
             number = sweep_number(connection, sweep_id)
             connection.execute(
                 update(sweep_table)
@@ -259,29 +283,16 @@ class Store:
                 f"{self.safe_url} was opened before a fork: open it again in the child"
             )
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        self._check_process()
-        if self._read_only:
-            raise StoreError(f"{self.safe_url} was opened read-only: it can't be written")
-        with self._lock, engines.translated(self._url):
-            try:
-                with engines.writing(self._engine) as connection:
-                    yield connection
-            except BaseException:
-                self._writer.forget()
-                raise
-
     def _write(self, records: Sequence[Record]) -> int:
         try:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 return self._writer.insert(connection, records)
         except StoreError as error:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
         # Another process stored one of these between our look and our insert (not with SQLite,
         # whose writers exclude each other): now it is found, and compared.
-        with self._writing() as connection:
+        with self.writing() as connection:
             return self._writer.insert(connection, records)
 
 
