@@ -8,10 +8,10 @@ from harness.errors import ConfigError
 from harness.plan import build_plan
 
 SINGLE = {
-    "kernel=eagr": "there is no kernel 'eagr'. Did you mean eager or eager_lowp?",
+    "kernel=eagr": "there is no kernel 'eagr'. Did you mean eager or ",
     "gpu=h101": "there is no gpu 'h101'. Did you mean h100",
     "experiment=quickstrat": "there is no experiment 'quickstrat'. Did you mean quickstart?",
-    "workload=null": "there is no workload 'null'. There are: cross_attention,",
+    "workload=null": "there is no workload 'null'. There are: bigbird,",
     "wrkload=gpt2": "there is no group or key 'wrkload'. Did you mean workload?",
     "kernel/x=2": "there is no group 'kernel/x'. Did you mean kernel?",
     "dtyp=fp32": "there is no group or key 'dtyp'. Did you mean dtype?",
@@ -33,7 +33,7 @@ SINGLE = {
     "direction=up": "direction='up' is not one of forward,",
     "timing.launches=0": "timing.launches must be at least 1, not 0",
     "timing.mode=lukewarm": "timing.mode='lukewarm' is not one of cold, hot",
-    "workload.operator=mla": "unknown operator 'mla'",
+    "workload.operator=mlaa": "unknown operator 'mlaa'",
     "cluster.dispatcher=slurm": "cluster.dispatcher='slurm' is not ray, inline or none",
     "kernel=eager,flex": "kernel=eager,flex names several values: add -m to run every one",
     "workload.seq_len=range(1,9)": "workload.seq_len=range(1,9) names several values: add -m",
@@ -50,7 +50,7 @@ SINGLE = {
     "workload.batch=${nowhere}": "can't resolve workload",
 }
 SWEPT = {
-    "kernel=glob(x*)": "kernel=glob(x*) matches nothing. There are: eager,",
+    "kernel=glob(x*)": "kernel=glob(x*) matches nothing. There are: decode_",
     "workload.seq_len=range(5,5)": "workload.seq_len=range(5,5) has no values",
     "workload.seq_len=interval(0,1)": "an interval has no countable values",
     "workload.seq_len=128,x": "workload.seq_len=x must be a whole number, or null",
