@@ -22,6 +22,8 @@ from harness.measure.watched import replaced, watched
 STEERING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_")
 """A new environment variable with one of these prefixes can change a neighbour's speed; others are
 what libraries set when they are imported, and are let be."""
+TORCH_OWN = frozenset({"_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR"})
+"""Written by torch.compile in each process (torch/_inductor/codecache.py), for itself."""
 
 
 def snapshot() -> dict[str, Any]:
@@ -112,6 +114,6 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _changed_variables(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    changed = {key for key, value in old.items() if new.get(key) != value}
+    changed = {k for k, v in old.items() if new.get(k) != v and k not in TORCH_OWN}
     added = {key for key in new.keys() - old.keys() if key.startswith(STEERING)}
     return sorted(changed | added)
