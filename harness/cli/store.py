@@ -89,3 +89,23 @@ def backup_command(target: Path, store: str | None) -> int:
         size = backup(opened, target)
     print(f"{target}: {size / 1e6:,.2f} MB, a whole copy of {opened.safe_url}")
     return 0
+
+
+def merge_command(source: str, store: str | None) -> int:
+    """Body of ``attnbench store merge``; returns the exit code."""
+    from harness.cli.store_progress import counted
+    from harness.store import open_store
+    from harness.store.merge import merge
+
+    with (
+        open_store(source, read_only=True) as reader,
+        open_store(store_url(store), create=True) as target,
+        counted("merging") as progress,
+    ):
+        done = merge(reader, target, progress)
+    print(
+        f"{target.safe_url}: {done.results:,} results of {done.sweeps} new sweeps came from "
+        f"{reader.safe_url}, {done.externals:,} of other tools, {done.annotations} annotations; "
+        f"{done.known:,} were there"
+    )
+    return 0

@@ -91,6 +91,21 @@ def store_backup(
     return backup_command(target, store)
 
 
+@store_app.command(name="merge")
+@guarded
+def store_merge(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The store to bring in.")],
+    store: StoreUrl = None,
+) -> int:
+    """Bring everything of another store into this one: any engine into any, each result once.
+
+    What was interrupted is simply run again.
+    """
+    from harness.cli.store import merge_command
+
+    return merge_command(source, store)
+
+
 @store_app.command(name="import")
 @guarded
 def store_import(

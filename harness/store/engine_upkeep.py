@@ -51,6 +51,15 @@ def describe(connection: Connection) -> str:
     return f"Postgres {connection.exec_driver_sql('SHOW server_version').scalar()}"
 
 
+def database_id(connection: Connection, url: URL) -> tuple[Any, ...]:
+    """The same for two connections to one database, whatever their URLs look like."""
+    if is_file(url):
+        facts = os.stat(sqlite_path(url))
+        return facts.st_dev, facts.st_ino
+    query = "SELECT system_identifier::text, current_database() FROM pg_control_system()"
+    return tuple(connection.exec_driver_sql(query).one())
+
+
 def size_bytes(connection: Connection) -> int:
     """What the database takes on disk."""
     query = (

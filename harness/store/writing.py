@@ -60,12 +60,12 @@ class Writer:
         keys = self._known.resolve(connection, records)
         for record, ids in zip(records, keys, strict=True):
             ids["sweep_id"] = self._sweep(connection, record.sweep_id)
-        stored = _stored(connection, keys)
+        stored = stored_identities(connection, keys)
         new: dict[Identity, tuple[Record, Row]] = {}
         for record, ids in zip(records, keys, strict=True):
             identity = (ids["sweep_id"], ids["job_id"], record.launch, record.attempt)
             if identity in stored:
-                self._compare(connection, record, *stored[identity])
+                self.compare(connection, record, *stored[identity])
             elif identity in new:
                 self._agree(new[identity][0], record)
             else:
@@ -79,7 +79,8 @@ class Writer:
             self._sweeps[sweep_id] = sweep_number(connection, sweep_id)
         return self._sweeps[sweep_id]
 
-    def _compare(self, connection: Connection, record: Record, id_: int, key: str) -> None:
+    def compare(self, connection: Connection, record: Record, id_: int, key: str) -> None:
+        """Raise RecordConflict unless result ``id_``, of content ``key``, is ``record``."""
         # Another key need not be other content: 5 and 5.0 are written differently, and a later
         # attnbench hashes fields that this one doesn't have. So then the records themselves decide.
         if content_key(record) != key:
@@ -103,7 +104,7 @@ def _named(record: Record) -> str:
     return f"{record.content_key} ({record.status}{when})"
 
 
-def _stored(
+def stored_identities(
     connection: Connection, keys: Sequence[Mapping[str, Any]]
 ) -> dict[Identity, tuple[int, str]]:
     """(id, content key) of what is stored of these sweeps and jobs, by identity."""
