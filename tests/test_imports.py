@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "errors": set(),
+    "masking": set(),
     "hardware": {"errors", "model"},
     "model": {"errors"},
     "config": {"errors", "model"},

@@ -12,6 +12,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from harness.errors import AttnbenchError
+from harness.masking import masked
 
 P = ParamSpec("P")
 
@@ -37,7 +38,7 @@ def _code(call: Callable[[], int]) -> int:
     try:
         return call()
     except AttnbenchError as error:
-        print(f"attnbench: {error}", file=sys.stderr)
+        print(f"attnbench: {masked(str(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("attnbench: interrupted", file=sys.stderr)
@@ -48,7 +49,7 @@ def _code(call: Callable[[], int]) -> int:
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 - nothing is swallowed: it is printed, and fails
-        traceback.print_exception(error)
+        print(masked("".join(traceback.format_exception(error))), file=sys.stderr, end="")
         print(
             f"attnbench: unexpected {type(error).__name__}, a bug in attnbench: please report it "
             "with the lines above",

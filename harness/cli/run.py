@@ -21,6 +21,7 @@ from harness.dispatch.base import Dispatcher
 from harness.dispatch.driver import Outcome, run_sweep, skip_records
 from harness.dispatch.resume import resumable_sweep
 from harness.dispatch.rounds import requests_in_rounds
+from harness.masking import masked
 from harness.measure.revision import harness_commit, kernel_revision
 from harness.model import Sweep, new_sweep_id
 from harness.plan import Planned
@@ -35,6 +36,7 @@ def run_command(
     """Body of ``attnbench run``; returns the exit code."""
     folders = user_kernel_dirs(kernels)
     overrides, resume = split_resume(given)
+    kept = [masked(override) for override in overrides]
     if cfg is not None:
         return _print_config(overrides, multirun, folders, cfg)
     if report is not None:
@@ -50,11 +52,11 @@ def run_command(
                 for kernel in {job.kernel.name: job.kernel for job in planned.plan.jobs}.values()
             }
             if resume is None:
-                sweep = _new_sweep(planned, overrides, multirun, folders)
+                sweep = _new_sweep(planned, kept, multirun, folders)
                 store.start_sweep(sweep, skip_records(planned.plan, sweep))
                 done: set[tuple[str, int]] = set()
             else:
-                sweep, done = resumable_sweep(store, resume, overrides, planned.plan, revisions)
+                sweep, done = resumable_sweep(store, resume, kept, planned.plan, revisions)
             requests = requests_in_rounds(
                 planned.plan.jobs, sweep.id, revisions, harness_commit(), done
             )
@@ -81,7 +83,7 @@ def _print_config(overrides: list[str], multirun: bool, folders: list[Path], cfg
     if cfg != "job":
         raise ConfigError(f"--cfg {cfg}: only `--cfg job` is there")
     with plan_with_cluster(overrides, multirun, folders) as (planned, _):
-        sys.stdout.write(planned.config_yaml)
+        sys.stdout.write(masked(planned.config_yaml))
     return 0
 
 

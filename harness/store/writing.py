@@ -60,6 +60,7 @@ class Writer:
         keys = self._known.resolve(connection, records)
         for record, ids in zip(records, keys, strict=True):
             ids["sweep_id"] = self._sweep(connection, record.sweep_id)
+            ids["launch"] = record.launch
         stored = stored_identities(connection, keys)
         new: dict[Identity, tuple[Record, Row]] = {}
         for record, ids in zip(records, keys, strict=True):
@@ -107,11 +108,16 @@ def _named(record: Record) -> str:
 def stored_identities(
     connection: Connection, keys: Sequence[Mapping[str, Any]]
 ) -> dict[Identity, tuple[int, str]]:
-    """(id, content key) of what is stored of these sweeps and jobs, by identity."""
+    """(id, content key) of what is stored of these sweeps, jobs and launches, by identity.
+
+    The launches bound what is read: without them each launch's batch would read all before it.
+    """
+    launches = [ids["launch"] for ids in keys]
     rows = connection.execute(
         select(*_IDENTITY, result.c.id, result.c.content_key).where(
             result.c.sweep_id.in_({ids["sweep_id"] for ids in keys}),
             result.c.job_id.in_({ids["job_id"] for ids in keys}),
+            result.c.launch.between(min(launches), max(launches)),
         )
     )
     return {tuple(row[:4]): (row[4], row[5]) for row in rows}
