@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import AttnbenchError, ConfigError, KernelError
-from harness.plan import Planned, build_plan
 
 if TYPE_CHECKING:
     from harness.dispatch.base import Dispatcher
     from harness.dispatch.ray_cluster import RayCluster
     from harness.model import Gpu
+    from harness.plan import Planned
 
 KERNELS_VARIABLE = "ATTNBENCH_KERNELS"
 STORE_VARIABLE = "ATTNBENCH_STORE"
@@ -68,6 +68,8 @@ def plan_with_cluster(
     overrides: list[str], multirun: bool, folders: list[Path]
 ) -> Iterator[tuple[Planned, ClusterHandle]]:
     """The plan, and the way to the cluster, which is connected to only if something asks for it."""
+    from harness.plan import build_plan
+
     handle = ClusterHandle()
     try:
         planned = build_plan(

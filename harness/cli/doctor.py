@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import harness
+from harness.cli.availability import why_not
 from harness.cli.common import store_url, user_kernel_dirs
 from harness.errors import AttnbenchError
 from harness.model import Gpu, Kernel
@@ -91,17 +91,11 @@ def _kernels(folders: list[Path], devices: list[Gpu], console: Console) -> int:
 
 
 def _why_not(kernel: Kernel, devices: list[Gpu]) -> str | None:
-    """Why a kernel can't run on any device here, or None."""
-    missing = [name for name in kernel.packages if importlib.util.find_spec(name) is None]
-    if missing:
-        how = f": pip install 'attnbench[{kernel.extra}]'" if kernel.extra else ""
-        return f"needs {', '.join(missing)}{how}"
+    """Why a kernel can't run on any device here, or None: its file is loaded to see."""
     from harness.measure.loader import load_kernel
 
-    kinds = {kind for kind, _ in kernel.limits}
-    here = {gpu.kind for gpu in devices}
-    if not kinds & here:
-        return f"runs on {', '.join(sorted(kinds))}; here is {', '.join(sorted(here))}"
+    if (reason := why_not(kernel, devices)) is not None:
+        return reason
     try:
         load_kernel(kernel)
     except AttnbenchError as error:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from harness.cli.common import user_kernel_dirs
+from harness.cli.lines import print_line
+from harness.cli.listing_kernels import kernel_rows, print_kernels
 from harness.errors import ConfigError
+
+PROSE = {"description": "", "axes": "dim", "source": "dim"}
+"""What stands below a row's facts, in this order, and its style."""
+NAMED = ("axes",)
+"""Prose that says what it is."""
 
 
 def list_command(what: str, kernels: list[Path], format: str) -> int:
@@ -22,7 +27,7 @@ def list_command(what: str, kernels: list[Path], format: str) -> int:
         raise ConfigError(f"--format {format}: there are table and json")
     folders = user_kernel_dirs(kernels)
     rows = {
-        "kernels": lambda: _kernels(folders),
+        "kernels": lambda: kernel_rows(folders),
         "gpus": _gpus,
         "workloads": _workloads,
         "experiments": _experiments,
@@ -31,13 +36,25 @@ def list_command(what: str, kernels: list[Path], format: str) -> int:
         json.dump(rows, sys.stdout, indent=1)
         sys.stdout.write("\n")
         return 0
-    table = Table(box=None, pad_edge=False)
-    for column in rows[0] if rows else ():
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_text(value)) for value in row.values()))
-    Console().print(table)
+    if what == "kernels":
+        print_kernels(rows, Console())
+    else:
+        _print(rows, Console())
     return 0
+
+
+def _print(rows: list[dict[str, Any]], console: Console) -> None:
+    """Facts in columns, prose below them in lines of its own: 80 columns cut nothing short."""
+    facts = [name for name in rows[0] if name not in PROSE] if rows else []
+    texts = [[name.replace("_", " ") for name in facts]]
+    texts += [[_text(row[name]) for name in facts] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for number, line in enumerate(texts):
+        fact_line = "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip()
+        console.print(Text(fact_line, style="" if number else "bold"), soft_wrap=True)
+        for name, style in PROSE.items() if number else ():
+            if text := _text(rows[number - 1].get(name) or ""):
+                print_line(console, f"{name}: {text}" if name in NAMED else text, 4, style)
 
 
 def _text(value: Any) -> str:
@@ -46,41 +63,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _kernels(folders: list[Path]) -> list[dict[str, Any]]:
-    from harness.config.catalog import kernels
-
-    found = kernels(folders)
-    rows = []
-    for name, kernel in sorted(found.items()):
-        limits = dict(kernel.limits)
-        rows.append(
-            {
-                "kernel": name,
-                "operator": kernel.operator,
-                "cpu": " ".join(limits["cpu"].dtypes) if "cpu" in limits else "–",
-                "cuda": " ".join(limits["cuda"].dtypes) if "cuda" in limits else "–",
-                "needs": kernel.extra or kernel.library,
-                "here": _here(kernel.packages, kernel.extra),
-                "description": kernel.description,
-            }
-        )
-    for name, error in found.errors.items():
-        row = dict.fromkeys(
-            ("kernel", "operator", "cpu", "cuda", "needs", "here", "description"), ""
-        )
-        rows.append({**row, "kernel": name, "description": f"BROKEN: {error}"})
-    return rows
-
-
-def _here(packages: tuple[str, ...], extra: str) -> str:
-    """Whether a kernel's packages are installed on this machine, and if not how they come."""
-    missing = [p for p in packages if importlib.util.find_spec(p.partition(".")[0]) is None]
-    if not missing:
-        return "yes"
-    how = f": pip install 'attnbench[{extra}]'" if extra else ""
-    return f"no {', '.join(missing)}{how}"
 
 
 def _gpus() -> list[dict[str, Any]]:

@@ -90,9 +90,10 @@ class Limits:
             )
         if p.lengths and not self.uneven_lengths:
             return "uneven sequence lengths not supported"
-        return self._device_refusal(gpu)
+        return self.device_refusal(gpu)
 
-    def _device_refusal(self, gpu: Gpu) -> str | None:
+    def device_refusal(self, gpu: Gpu) -> str | None:
+        """Why no problem at all runs on ``gpu``: its compute capability; None if one may."""
         cc = gpu.compute_capability
         if self.compute_capability_min is not None:
             if cc is None:
