@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from harness.analysis.query import Names, names_of
 from harness.analysis.since import parse_since
+from harness.analysis.welch import change
 from harness.model.external import OPERATOR
 from harness.store import Store, schema
 from harness.store.rows import unpack_samples
@@ -132,8 +133,6 @@ def compare_versions(frame: pd.DataFrame, before: str, after: str) -> pd.DataFra
 
 def _verdict(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, Any]:
     """The comparison of the results of one series at two versions."""
-    from scipy import stats
-
     medians = [float(side["value"].median()) for side in (old, new)]
     out: dict[str, Any] = {"before": medians[0], "after": medians[1], "basis": "runs", "reason": ""}
     out["change"] = medians[1] / medians[0] - 1 if medians[0] else np.nan
@@ -149,22 +148,13 @@ def _verdict(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, Any]:
         }
     if min(values.min() for values in samples) <= 0:
         return out | {"verdict": "insufficient", "reason": "values that aren't positive"}
-    logs = [np.log(values) for values in samples]
-    effect = float(np.exp(logs[1].mean() - logs[0].mean()) - 1)
-    if all(np.ptp(values) == 0 for values in logs):
-        low = high = effect  # both sides repeat exactly
-        different = effect != 0
-    else:
-        test = stats.ttest_ind(logs[1], logs[0], equal_var=False)
-        interval = test.confidence_interval(0.95)
-        low, high = float(np.exp(interval.low) - 1), float(np.exp(interval.high) - 1)
-        different = bool(test.pvalue < 0.05)
-    out["change"] = effect
-    if low > -LEAST_EFFECT and high < LEAST_EFFECT:
+    found = change(samples[0], samples[1], LEAST_EFFECT)
+    out["change"] = found.ratio - 1
+    if found.still:
         return out | {"verdict": "unchanged"}
-    if not different or abs(effect) < LEAST_EFFECT:
+    if not found.moved:
         return out | {"verdict": "unknown", "reason": "too much spread to tell: measure more"}
     higher = new["higher_is_better"].iloc[-1]
     if higher is None or pd.isna(higher):
         return out | {"verdict": "unknown", "reason": "it changed, but which way is good?"}
-    return out | {"verdict": "improved" if (effect > 0) == bool(higher) else "regressed"}
+    return out | {"verdict": "improved" if (found.ratio > 1) == bool(higher) else "regressed"}

@@ -17,11 +17,11 @@ from functools import cached_property
 import numpy as np
 
 from harness.analysis.metrics import METRICS
+from harness.analysis.welch import ALPHA, change
 from harness.model import Record, Status, median, median_interval
 
 AGAIN = "__again"
 """What the second name of a kernel ends in."""
-ALPHA = 0.05
 POWER = 0.8
 LEAST_EFFECT = METRICS["latency_ms"].least_effect
 NOISY = 0.05
@@ -56,14 +56,7 @@ class Twins:
     @cached_property
     def called_different(self) -> bool:
         """Whether a comparison would report a difference between a kernel and itself."""
-        from scipy import stats
-
-        if max(self.difference, -self.difference / (1 + self.difference)) < LEAST_EFFECT:
-            return False
-        once, again = np.log(self.once_ms), np.log(self.again_ms)
-        if self.variance == 0:  # clocks that repeat to the last digit
-            return True
-        return bool(stats.ttest_ind(once, again, equal_var=False).pvalue < ALPHA)
+        return change(self.once_ms, self.again_ms, LEAST_EFFECT).moved
 
 
 @dataclass(frozen=True)

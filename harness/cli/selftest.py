@@ -170,7 +170,7 @@ def _print(found: Selftest, hints: list[str]) -> None:
 
 
 def _share(effect: float) -> str:
-    return f"{effect:.1%}" if effect < 1 else "a factor of 2"
+    return f"{effect:.1%}" if effect < 1 else f"a factor of {1 + effect:.1f}"
 
 
 def _verdict(found: Selftest) -> str:
