@@ -196,3 +196,23 @@ def test_varlen_is_told_the_right_sequences(
 
     monkeypatch.setattr(module("varlen"), "varlen_attn", by_the_documentation)
     assert run("varlen", square(heads_kv=2, **given), CPU) == ""
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"causal": True, "window_left": 100},
+        {"causal": True, "window_left": 1},
+        {"window_left": 5, "window_right": 130},
+        {"window_left": 1000, "window_right": 1000},
+    ],
+)
+def test_strips_wider_than_a_block_and_than_the_sequence(window: dict[str, object]) -> None:
+    """sliding_chunks reaches over several blocks of 64 to either side, the last one half full."""
+    problem = square(seq_q=290, seq_k=290, dtype="fp64", heads_kv=2, **window)
+    assert run("sliding_chunks", problem, CPU) == ""
+
+
+def test_a_window_without_a_bound_has_no_strip() -> None:
+    reason = module("sliding_chunks").supports(square(window_left=5), CPU, {"chunk": 64})
+    assert "bound to both sides" in reason

@@ -19,6 +19,7 @@ from harness.operators.base import Expected, Gate, WrongOutput
 from harness.operators.gates import UNIT_ROUNDOFF
 from harness.operators.inputs import TORCH_DTYPES, as_bhsd, draw_head, native_shape
 from harness.operators.recurrent.counts import Counts, Input
+from harness.operators.recurrent.scan import one_thread
 from harness.operators.selection import sample
 
 Normal = Callable[[str], Tensor]
@@ -183,13 +184,13 @@ class Family:
             at = [pairs.index((0 if weight else b, h * own // p.heads_q)) for b, h in heads]
             x[given.name] = leaf[at][:, 0] if weight else leaf[at]
         x["head"] = torch.tensor([float(h) for _, h in heads], dtype=torch.float64)
-        with torch.set_grad_enabled(backward):
+        with torch.set_grad_enabled(backward), one_thread():
             found = {"out": self.oracle(x, p)}
-        if backward:
-            grad = torch.stack([self._rounded(p, seed, _grad_out(), at) for at in heads])
-            wanted = [leaves[name] for name in self.differentiable]
-            names = [f"d{name}" for name in self.differentiable]
-            found |= zip(names, torch.autograd.grad(found["out"], wanted, grad), strict=True)
+            if backward:
+                grad = torch.stack([self._rounded(p, seed, _grad_out(), at) for at in heads])
+                wanted = [leaves[name] for name in self.differentiable]
+                names = [f"d{name}" for name in self.differentiable]
+                found |= zip(names, torch.autograd.grad(found["out"], wanted, grad), strict=True)
         outputs = {n: found[n].detach().numpy() for n in self.judged(p, heads)}
         total = sum(int(np.prod(s)) for s in self.output_shapes(p).values())
         return Expected(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -40,6 +41,21 @@ def scan(step: Step, state: Tensor, x: dict[str, Tensor]) -> Tensor:
             state, out = block(state, *pieces)
         outs.append(out)
     return torch.cat(outs, 1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch's operations in this thread alone: a token's are too small to be shared.
+
+    Beside any other work on the machine, the threads' meeting after each of thousands of small
+    operations made an oracle nine times slower (GLA, 256 tokens, 2 cores) than one thread is.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read(state: Tensor, query: Tensor) -> Tensor:
