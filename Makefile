@@ -5,9 +5,11 @@ SHELL := /bin/bash
 VENV  ?= .venv
 BIN   := $(VENV)/bin
 PINS  := constraints.txt
+# gpu-check takes the environment if there is one, else the Python of a box that brings its own torch
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-others clean
+.PHONY: help run test lint bench bench-others gpu-check clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -22,6 +24,9 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+gpu-check: ## everything that needs a GPU: its tests, then a sweep (takes torch, numpy, yaml and pytest only)
+	$(GPU_PYTHON) -m tests.gpu $(GPU_CHECK)
 
 bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark and pyperf (a quarter of an hour)
 	$(BIN)/python -m tests.bench.others $(BENCH)

@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres import PostgresServer, running_postgres
+if TYPE_CHECKING:
+    from tests.postgres import PostgresServer
 
 # Before anything imports ray. Token authentication would write into the home directory and change
 # later clusters on this host.
@@ -58,6 +60,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A real Postgres, started by the first test that asks for it."""
+    from tests.postgres import running_postgres  # SQLAlchemy, which a bare worker lacks
+
     with running_postgres() as server:
         yield server
 

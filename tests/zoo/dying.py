@@ -52,7 +52,8 @@ def hangs_in_c(inputs):
 def allocates(inputs):
     hoard = []
     while True:
-        hoard.append(torch.empty(1 << 28))  # 1 GiB, never touched: the limit is on addresses
+        # 1 GiB, never touched: on a CPU the limit is on addresses
+        hoard.append(torch.empty(1 << 28, device=inputs["q"].device))
 
 
 def prints_megabytes(inputs):
