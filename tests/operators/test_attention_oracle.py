@@ -117,16 +117,19 @@ def split_and_merged(problem: Problem, parts: int) -> Array:
 
 def by_autograd(problem: Problem) -> dict[str, Array]:
     """torch.autograd through the dense formula, all heads at once."""
-    x = {n: torch.from_numpy(a).requires_grad_(n in "qkv") for n, a in inputs(problem).items()}
+    x = {n: torch.from_numpy(a).requires_grad_(n != "grad_out") for n, a in inputs(problem).items()}
     k, v = (x[n].repeat_interleave(problem.group, dim=1) for n in ("k", "v"))
     s = x["q"] @ k.transpose(-1, -2) * problem.effective_scale
     if problem.softcap:
         s = problem.softcap * torch.tanh(s / problem.softcap)
     weights = torch.exp(s + torch.from_numpy(bias(problem))) * torch.from_numpy(masks(problem))
-    total = weights.sum(-1, keepdim=True) + torch.from_numpy(sink_weights(problem))
+    total = weights.sum(-1, keepdim=True)
+    if problem.sinks:
+        total = total + x["sinks"].exp()[:, None, None]
     out = weights @ v / total.clamp(min=1e-300)
-    grads = torch.autograd.grad(out, [x["q"], x["k"], x["v"]], x["grad_out"])
-    return {n: g.numpy() for n, g in zip(("dq", "dk", "dv"), grads, strict=True)}
+    names = [n for n in ("q", "k", "v", "sinks") if n in x]
+    grads = torch.autograd.grad(out, [x[n] for n in names], x["grad_out"])
+    return {f"d{n}": g.numpy() for n, g in zip(names, grads, strict=True)}
 
 
 @pytest.mark.parametrize("given", CASES)
@@ -148,8 +151,11 @@ def test_forward_equals_split_keys_merged_by_their_sums(given: dict[str, Any]) -
 def test_gradients_equal_autograd(given: dict[str, Any], heads_kv: int) -> None:
     problem = attention(heads_kv=heads_kv, direction="backward", **given)
     got = reference.expected(problem, 1).outputs
-    assert list(got) == ["dq", "dk", "dv"]
+    assert list(got) == ["dq", "dk", "dv"] + ["dsinks"] * problem.sinks
     for name, right in by_autograd(problem).items():
+        if name == "dsinks":
+            assert np.abs(got[name].flatten() - right).max() < 1e-10
+            continue
         heads = problem.heads_q if name == "dq" else problem.heads_kv
         shape = (problem.batch * problem.heads_kv, -1, *right.shape[2:])
         want = right.reshape(shape) if name == "dq" else right.reshape(-1, *right.shape[2:])
@@ -205,9 +211,12 @@ def test_a_sample_is_a_part_of_the_whole(
     chosen = reference.selection(problem, 9)
     assert len(chosen.groups) == 5
     assert chosen.rows_q.shape[1] == chosen.rows_k.shape[1] == 16
+    assert "dsinks" not in sampled.outputs  # no head has all its sequences in this sample
     for i, (batch, head) in enumerate(chosen.groups):
         group = batch * problem.heads_kv + head
         for name, right in whole.outputs.items():
+            if name == "dsinks":
+                continue
             rows = chosen.rows_k if name in ("dk", "dv") else chosen.rows_q
             want = right[group].take(rows[i], axis=-2)
             assert np.abs(sampled.outputs[name][i] - want).max() < 1e-12

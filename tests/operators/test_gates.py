@@ -46,16 +46,55 @@ def plain(
 
 
 def judged(
-    problem: Problem, attend: Callable[[dict[str, Tensor]], Tensor], seed: int = 1
+    problem: Problem,
+    attend: Callable[[dict[str, Tensor]], Tensor],
+    seed: int = 1,
+    changed: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
 ) -> Judgement:
     x = reference.make_inputs(problem, seed, CPU, "BHSD")
     outputs = {"out": attend(x)}
     if problem.direction != "forward":
-        wanted = [x[n] for n in reference.DIFFERENTIABLE]
-        grads = torch.autograd.grad(outputs["out"], wanted, x["grad_out"])
-        outputs |= dict(zip(("dq", "dk", "dv"), grads, strict=True))
+        names = [n for n in reference.DIFFERENTIABLE if n in x]
+        grads = torch.autograd.grad(outputs["out"], [x[n] for n in names], x["grad_out"])
+        outputs |= zip([f"d{n}" for n in names], grads, strict=True)
+    outputs |= changed(outputs) if changed else {}
     selected = reference.select(problem, seed, outputs, "BHSD")
     return judge(problem, reference.expected(problem, seed), selected)
+
+
+def with_sinks(problem: Problem, x: dict[str, Tensor]) -> Tensor:
+    """One more column for the softmax to share out to, without a value (gpt-oss's eager form)."""
+    k, v = (x[n].repeat_interleave(problem.group, 1) for n in "kv")
+    s = x["q"] @ k.mT * problem.effective_scale
+    i, j = torch.arange(problem.seq_q)[:, None], torch.arange(problem.seq_k)
+    s = s.masked_fill(j > i + problem.seq_k - problem.seq_q, -torch.inf)
+    column = x["sinks"].view(1, -1, 1, 1).expand(*s.shape[:3], 1)
+    wide = torch.promote_types(s.dtype, torch.float32)
+    weights = torch.softmax(torch.cat([s, column], -1), -1, dtype=wide)[..., :-1]
+    return weights.to(v.dtype) @ v
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("seq_q", [40, 23, 60])
+def test_the_gradient_of_sinks_is_judged(dtype: str, seq_q: int) -> None:
+    """Right passes; forgotten, of the other sign, a fifth too large, or of other heads doesn't."""
+    problem = attention(
+        dtype=dtype, direction="backward", seq_q=seq_q, seq_k=40, causal=True, sinks=True
+    )
+
+    def attend(x: dict[str, Tensor]) -> Tensor:
+        return with_sinks(problem, x)
+
+    for seed in range(4):
+        found = judged(problem, attend, seed)
+        assert found.ok, found.reason
+    for wrong in (
+        lambda right: {"dsinks": torch.zeros_like(right["dsinks"])},
+        lambda right: {"dsinks": -right["dsinks"]},
+        lambda right: {"dsinks": right["dsinks"] * 1.2},
+        lambda right: {"dsinks": right["dsinks"].roll(1)},
+    ):
+        assert judged(problem, attend, 1, wrong).reason.startswith("dsinks: ")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

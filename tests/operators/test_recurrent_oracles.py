@@ -1,4 +1,4 @@
-"""The recurrent oracles against quadratic forms in fp64, to 1e-10; samples against the whole."""
+"""Recurrent = chunked = quadratic in fp64, to 1e-10, of every recurrent oracle; samples, whole."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from harness.model import Problem
 from harness.operators import cost_model, reference
 from harness.operators.gates import judge
 from harness.operators.recurrent import family
-from tests.operators.quadratic_forms import FORMS
+from tests.operators import chunked_forms, quadratic_forms
 from tests.operators.recurrent_problems import RECURRENT, inputs, problems, recurrent
 
 CPU = torch.device("cpu")
 
 
-def quadratic(problem: Problem, seed: int = 1) -> dict[str, np.ndarray[Any, Any]]:
-    """Outputs and gradients of the quadratic form, [all heads, rows, dim]."""
+FORMS = {"quadratic": quadratic_forms.FORMS, "chunked": chunked_forms.FORMS}
+
+
+def other(form: str, problem: Problem, seed: int = 1) -> dict[str, np.ndarray[Any, Any]]:
+    """Outputs and gradients of another form, [all heads, rows, dim]."""
     x = inputs(problem, seed)
-    out = FORMS[problem.operator](x, problem)
+    out = FORMS[form][problem.operator](x, problem)
     found = {"out": out}
     if problem.direction != "forward":
         names = reference(problem.operator).DIFFERENTIABLE
@@ -34,28 +37,31 @@ def quadratic(problem: Problem, seed: int = 1) -> dict[str, np.ndarray[Any, Any]
     return {n: t.detach().flatten(0, 1).numpy() for n, t in found.items()}
 
 
-def test_every_recurrent_operator_has_a_second_form() -> None:
-    assert set(FORMS) == set(RECURRENT)
+def test_every_recurrent_operator_has_both_other_forms() -> None:
+    assert set(FORMS["quadratic"]) == set(FORMS["chunked"]) == set(RECURRENT)
 
 
 @pytest.mark.parametrize("operator", RECURRENT)
-def test_the_recurrence_is_the_quadratic_form(operator: str) -> None:
+def test_recurrent_is_chunked_is_quadratic(operator: str) -> None:
     @settings(max_examples=12, deadline=None)
     @given(problems(operator))
     def check(problem: Problem) -> None:
         cost_model(operator).validate(problem)
-        want = quadratic(problem)["out"]
         got = reference(operator).expected(problem, 1).outputs["out"]
-        assert np.abs(got - want).max() <= 1e-10 * max(1.0, float(np.abs(want).max()))
+        for form in FORMS:
+            want = other(form, problem)["out"]
+            assert np.abs(got - want).max() <= 1e-10 * max(1.0, float(np.abs(want).max())), form
 
     check()
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("operator", RECURRENT)
-def test_gradients_are_those_of_the_quadratic_form(operator: str) -> None:
+def test_gradients_are_those_of_the_other_forms(operator: str, form: str) -> None:
     """More tokens than a block of the scan, so that states are computed again between blocks."""
-    problem = recurrent(operator, seq_q=70, seq_k=70, direction="forward_backward")
-    want, found = quadratic(problem), reference(operator).expected(problem, 1)
+    tokens = 40 if operator == "path" else 70  # blocks of 32 and of 64
+    problem = recurrent(operator, seq_q=tokens, seq_k=tokens, direction="forward_backward")
+    want, found = other(form, problem), reference(operator).expected(problem, 1)
     assert list(found.outputs) == list(want)
     assert found.share == 1
     for name, right in want.items():
@@ -63,9 +69,10 @@ def test_gradients_are_those_of_the_quadratic_form(operator: str) -> None:
         assert np.abs(found.outputs[name] - right).max() <= 1e-10 * size, name
 
 
-def test_without_a_mask_every_query_reads_every_key() -> None:
-    problem = recurrent("linear_attention", causal=False, seq_q=9, direction="forward_backward")
-    want, found = quadratic(problem), reference("linear_attention").expected(problem, 1)
+@pytest.mark.parametrize("form", FORMS)
+def test_without_a_mask_every_query_reads_every_key(form: str) -> None:
+    problem = recurrent("linear_attention", causal=False, seq_q=19, direction="forward_backward")
+    want, found = other(form, problem), reference("linear_attention").expected(problem, 1)
     for name, right in want.items():
         assert np.abs(found.outputs[name] - right).max() < 1e-10, name
 

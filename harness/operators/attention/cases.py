@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,16 +60,32 @@ def _additions(limits: Limits, mask: dict[str, Any], n: int) -> dict[str, Any]:
     return more
 
 
+def _cells(limits: Limits, direction: str) -> Iterator[tuple[str, str, str]]:
+    """(mask, heads, lengths): every mask × lengths; square ones with all heads, others by turns.
+
+    ``backward`` and ``forward_backward`` go through the same backward pass: they share the cells,
+    every other for each.
+    """
+    count = 0
+    for m, mask in enumerate(limits.masks):
+        dense = MASKS[mask].get("pattern", "strided") == "strided"
+        lengths = LENGTHS if dense else ("square",)  # for self-attention over more than a block
+        for i, name in enumerate(lengths):
+            turn = tuple(HEADS)[(m + i) % len(HEADS)]
+            for heads in HEADS if name == "square" else (turn,):
+                count += 1
+                if direction == "forward" or (direction == "backward") == bool(count % 2):
+                    yield mask, heads, name
+
+
 def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]:
     """Each claimed mask × grouping × pair of lengths, going round head dims and what is added.
 
     A list holds what stands for one case: its first problem that the kernel doesn't refuse is run.
     """
     dims = head_dims(limits)
-    for n, cell in enumerate(itertools.product(limits.masks, HEADS, LENGTHS)):
-        mask, (hq, hkv), (sq, sk) = MASKS[cell[0]], HEADS[cell[1]], LENGTHS[cell[2]]
-        if mask.get("pattern", "strided") != "strided" and (sq != sk or sq == 1):
-            continue  # for self-attention over more than a block
+    for n, (name, heads, lengths) in enumerate(_cells(limits, direction)):
+        mask, (hq, hkv), (sq, sk) = MASKS[name], HEADS[heads], LENGTHS[lengths]
         yield [
             Problem(
                 heads_q=hq, heads_kv=hkv, seq_q=sq, seq_k=sk, head_dim_qk=dqk, head_dim_v=dv,

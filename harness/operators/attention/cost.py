@@ -13,7 +13,7 @@ from harness.operators.attention.validation import validate
 
 __all__ = ["MODEL", "flops", "kv_cache_bytes", "min_bytes", "validate", "visible_pairs"]
 
-MODEL = "attention/1"
+MODEL = "attention/2"
 LSE_BYTES = 4  # the log-sum-exp of a row, which backward reads, is fp32 everywhere
 
 
@@ -36,7 +36,8 @@ def flops(problem: Problem) -> int:
 def min_bytes(problem: Problem) -> int:
     """Least bytes moved. Keys that no query sees, and queries that see no key, aren't read.
 
-    forward: Q, K, V, O (and the sinks). backward: Q, K, V, O, dO, LSE read and dQ, dK, dV written.
+    forward: Q, K, V, O (and the sinks). backward: Q, K, V, O, dO, LSE (and the sinks) read and dQ,
+    dK, dV (and the sinks' gradient) written.
     forward_backward: both, and the forward's LSE, since dO only exists once O does.
     """
     p = problem
@@ -53,7 +54,7 @@ def min_bytes(problem: Problem) -> int:
     if p.direction != "forward":
         write_grads = p.heads_q * tokens_q * p.head_dim_qk
         write_grads += p.heads_kv * tokens_k * (p.head_dim_qk + p.head_dim_v)
-        elements += read_q + read_kv + 2 * read_o + write_grads
+        elements += read_q + read_kv + 2 * read_o + write_grads + 2 * p.heads_q * p.sinks
         extra += lse
     if p.direction == "forward_backward":
         extra += lse

@@ -4,7 +4,8 @@
     dp = dO·vᵀ    δ = Σ p∘dp    ds = p∘(dp − δ)    dq = scale·ds·k    dk = scale·dsᵀ·q    dv = pᵀ·dO
 
 Vaswani et al. 2017 §3.2.1; the backward pass as in FlashAttention (arXiv 2205.14135, appendix
-B.4). A sink is one more logit in the softmax's denominator, with no value: the formulas stay. The
+B.4). A sink is one more logit in the softmax's denominator, with no value: the formulas stay, and
+its own gradient is that of a score whose dp is 0: −Σ p_sink·δ over rows and sequences. The
 functions work on one key/value head and the ``group`` query heads that share it, and on
 any rows. The same lines in the problem's own precision are the baseline that kernels are judged
 against: there every matrix product and softmax is rounded as plain torch would round it.
@@ -239,3 +240,17 @@ def backward_keys(
         dk_power += (terms.square_() * q.square().mean(-1, keepdim=True)).sum((0, 1))
         dv_power += (noisy.square_() * grad.square().mean(-1, keepdim=True)).sum((0, 1))
     return Rows(ar(dk), dk_power.sqrt_()), Rows(ar(dv), dv_power.sqrt_())
+
+
+def backward_sinks(x: Heads, statistics: Statistics, ar: Arithmetic = EXACT) -> Rows:
+    """dsinks [group, 1] of one sequence, still to be summed with those of the others.
+
+    ``scale`` is squared, as squares are what sums; all in the computing type, rounded by terms.
+    """
+    assert x.sinks is not None
+    sinks = x.sinks.to(ar.compute).unsqueeze(-1)
+    lse, delta, delta_noise = (row.to(ar.compute) for row in statistics)
+    weights = ar(torch.exp(sinks - lse))
+    terms = ar(weights * delta)
+    noisy = _noisy(weights, sinks) * delta_noise
+    return Rows(-terms.sum(-1, keepdim=True), noisy.square_().sum(-1))

@@ -27,7 +27,7 @@ from harness.operators.inputs import (
 )
 from harness.operators.selection import Selection, sample
 
-DIFFERENTIABLE = ("q", "k", "v")
+DIFFERENTIABLE = ("q", "k", "v", "sinks")
 
 WHOLE_FLOPS = 2e9
 """Up to this much fp64 work the oracle computes every output …"""
@@ -60,15 +60,17 @@ def input_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
     return shapes
 
 
-def output_shapes(problem: Problem) -> dict[str, tuple[int, int, int, int]]:
-    """BHSD shapes of the direction's outputs, in canonical order."""
+def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
+    """BHSD shapes of the direction's outputs, in canonical order; dsinks is [heads_q]."""
     inputs = input_shapes(problem)
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     if problem.direction != "backward":
         p = problem
         shapes["out"] = (p.batch, p.heads_q, p.seq_q, p.head_dim_v)
     if problem.direction != "forward":
-        shapes |= {f"d{name}": inputs[name] for name in DIFFERENTIABLE}
+        shapes |= {f"d{name}": inputs[name] for name in DIFFERENTIABLE if name in inputs}
+        if problem.sinks:
+            shapes["dsinks"] = (problem.heads_q,)
     return shapes
 
 
@@ -82,7 +84,7 @@ def make_inputs(
 ) -> dict[str, Tensor]:
     """q, k, v (and grad_out unless forward), N(0,1), contiguous in ``layout`` on ``device``.
 
-    With ``problem.sinks`` also sinks [heads_q], a constant. q, k and v require grad unless the
+    With ``problem.sinks`` also sinks [heads_q]. q, k, v and sinks require grad unless the
     direction is forward. A shorter sequence stands first in its padded row; what follows is N(0,1)
     too and must not count (in grad_out it is 0, as the loss of no real model reads padding);
     layout THD has no padding. Raises InvalidProblem for a layout that isn't in ``inputs.LAYOUTS``.
@@ -104,6 +106,7 @@ def make_inputs(
     if problem.sinks:
         drawn = [_sink(seed, head) for head in range(problem.heads_q)]
         inputs["sinks"] = torch.cat(drawn).to(dtype).to(device)
+        inputs["sinks"].requires_grad_(problem.direction != "forward")
     return inputs
 
 
@@ -184,6 +187,8 @@ def _compute(
         if statistics is not None:
             out["dq"] = oracle.backward_queries(x, rows, problem, arithmetic)
             out["dk"], out["dv"] = oracle.backward_keys(x, keys, statistics, problem, arithmetic)
+            if problem.sinks:
+                out["dsinks"] = oracle.backward_sinks(x, statistics, arithmetic)
         return out
 
     return outputs
@@ -193,9 +198,11 @@ def expected(problem: Problem, seed: int) -> Expected:
     """The fp64 oracle on ``make_inputs(problem, seed, …)``, on the CPU, in bounded memory.
 
     ``outputs`` are float64 [head groups, group, rows, dim] for out and dq and
-    [head groups, rows, dim] for dk and dv, rows as ``selection`` says. A row that sees no key is 0,
-    and so are its gradients. The baseline is the same in the problem's dtype; on sampled keys it
-    takes the softmax's row statistics from the oracle, since they span all keys.
+    [head groups, rows, dim] for dk and dv, rows as ``selection`` says; dsinks are
+    [key/value heads, group, 1], of the heads of which every sequence is selected, as they sum over
+    the sequences. A row that sees no key is 0, and so are its gradients. The baseline is the same
+    in the problem's dtype; on sampled keys it takes the softmax's row statistics from the oracle,
+    since they span all keys.
     """
     chosen = selection(problem, seed)
     low = Arithmetic(TORCH_DTYPES[problem.dtype])
@@ -212,7 +219,12 @@ def expected(problem: Problem, seed: int) -> Expected:
             right, plain = compute(oracle.EXACT), compute(low)
             for name in names:
                 wanted = len(keys if name in ("dk", "dv") else rows)
-                parts[name].append((_padded(right[name], wanted), _padded(plain[name], wanted)))
+                pair = (right[name], plain[name])
+                parts[name].append(pair if name == "dsinks" else _padded_both(pair, wanted))
+    if "dsinks" in parts:
+        parts["dsinks"] = _summed(parts["dsinks"], chosen, problem, low)
+        if not parts["dsinks"]:
+            del parts["dsinks"]
     outputs, row_scale, max_error, row_error = {}, {}, {}, {}
     for name, pairs in parts.items():
         outputs[name] = np.stack([right.value.numpy() for right, _ in pairs])
@@ -230,6 +242,30 @@ def expected(problem: Problem, seed: int) -> Expected:
         row_scale=row_scale,
         baseline_row_error=row_error,
     )
+
+
+def _whole_heads(problem: Problem, chosen: Selection) -> list[int]:
+    """Key/value heads of which every sequence is selected, ascending."""
+    heads = [head for _, head in chosen.groups]
+    return [h for h in sorted(set(heads)) if heads.count(h) == problem.batch]
+
+
+def _summed(
+    parts: list[tuple[Rows, Rows]], chosen: Selection, problem: Problem, low: Arithmetic
+) -> list[tuple[Rows, Rows]]:
+    """dsinks of each whole head, summed over its sequences; its own rounding joins the scale."""
+    summed = []
+    for whole in _whole_heads(problem, chosen):
+        of_head = [p for p, (_, head) in zip(parts, chosen.groups, strict=True) if head == whole]
+        right, plain = (torch.stack([pair[i].value for pair in of_head]).sum(0) for i in (0, 1))
+        power = torch.stack([pair[0].scale for pair in of_head]).sum(0)
+        scale = (power + right.squeeze(-1).square()).sqrt_()
+        summed.append((Rows(right, scale), Rows(low(plain), scale)))
+    return summed
+
+
+def _padded_both(pair: tuple[Rows, Rows], wanted: int) -> tuple[Rows, Rows]:
+    return _padded(pair[0], wanted), _padded(pair[1], wanted)
 
 
 def _padded(part: Rows, wanted: int) -> Rows:
@@ -258,7 +294,9 @@ def select(
         tensor = outputs.get(name)
         if not isinstance(tensor, Tensor):
             raise WrongOutput(f"no output {name}")
-        want = native_shape(shape, layout, lengths_of(problem, name))
+        want = shape
+        if len(shape) == 4:
+            want = native_shape(shape, layout, lengths_of(problem, name))
         if tuple(tensor.shape) != want:
             raise WrongOutput(f"{name} has shape {tuple(tensor.shape)}, not {want} ({layout})")
         if tensor.dtype is not dtype:
@@ -266,6 +304,12 @@ def select(
         bad = int((~torch.isfinite(tensor.detach())).sum())
         if bad:
             raise WrongOutput(f"{name} holds {bad} NaN or infinite of {tensor.numel()} values")
+        if name == "dsinks":
+            heads_of = tensor.detach().view(problem.heads_kv, problem.group, 1)
+            whole = _whole_heads(problem, chosen)
+            if whole:
+                selected[name] = _numbers(heads_of[whole])
+            continue
         parts = []
         for i, (batch, head) in enumerate(chosen.groups):
             view = of_sequence(tensor.detach(), layout, lengths_of(problem, name), batch)
@@ -283,4 +327,9 @@ def _pick(view: Tensor, rows: NDArray[np.int64]) -> NDArray[Any]:
     there = torch.from_numpy(rows[rows < view.shape[-2]]).to(view.device)
     picked = view.index_select(-2, there)
     picked = functional.pad(picked, (0, 0, 0, len(rows) - len(there)))
-    return picked.to(torch.promote_types(view.dtype, torch.float32)).cpu().numpy()
+    return _numbers(picked)
+
+
+def _numbers(picked: Tensor) -> NDArray[Any]:
+    """As float32 or float64."""
+    return picked.to(torch.promote_types(picked.dtype, torch.float32)).cpu().numpy()
