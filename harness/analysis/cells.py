@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.analysis.metrics import METRICS
 from harness.model import Status
+
+AUTOTUNE_DIFFERS = "autotune_differs"
+"""Flag of a cell whose launches ran different autotuned configs: they are different kernels."""
 
 SEVERITY = tuple(
     map(
@@ -36,6 +40,11 @@ _AGGREGATES = {
     "samples": "sum",
     "duration_s": "sum",
     "peak_memory_mb": "max",
+    "device_peak_memory_mb": "max",
+    "energy_j": "median",
+    "power_w": "median",
+    "sm_clock_mhz": "median",
+    "temperature_c": "max",
     "max_error": "max",
     "baseline_max_error": "max",
     "rmse_ratio": "max",
@@ -52,6 +61,8 @@ _SPEEDS = [
     "tflops",
     "bandwidth_gb_s",
     "peak_share",
+    "energy_j",
+    "tflops_per_w",
 ]
 
 
@@ -78,10 +89,14 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
         status=worst["status"],
         reason=worst["reason"],
         stop_reason=group["stop_reason"].agg(_union),
-        flags=group["flags"].agg(_union),
+        flags=_flags(group),
+        throttle_reasons=group["throttle_reasons"].agg(_union_or_none),
+        compile_cache=group["compile_cache"].agg(_union_or_none),
         **{name: group[name].agg(how) for name, how in _AGGREGATES.items()},
         **_latency(final, group),
     )
+    for name in ("tflops_per_w", "error_over_baseline"):
+        out[name] = METRICS[name].formula(out)
     out.loc[out["status"] != Status.OK, _SPEEDS] = np.nan
     return out[columns].reset_index(drop=True)
 
@@ -139,6 +154,19 @@ def _latency(final: pd.DataFrame, group: Any) -> dict[str, pd.Series]:
         )
         out[name] = work.median() / median
     return out
+
+
+def _flags(group: Any) -> pd.Series:
+    """The launches' flags, and whether their autotuning chose differently."""
+    flags: pd.Series = group["flags"].agg(_union)
+    differ = group["autotune"].nunique() > 1  # None is no choice
+    more = flags.where(flags == "", flags + ", ") + AUTOTUNE_DIFFERS
+    return flags.where(~differ, more)
+
+
+def _union_or_none(texts: pd.Series) -> str | None:
+    """``_union`` of the texts that are there, None where none is."""
+    return _union(texts.dropna()) or None
 
 
 def _union(texts: pd.Series) -> str:

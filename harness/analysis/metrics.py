@@ -55,8 +55,40 @@ _ALL = (
     Metric("peak_share", "Share of peak", "", True, 0.02, _stored("peak_share")),
     # The allocator answers in blocks, so a call's peak repeats exactly: small changes are real.
     Metric("peak_memory_mb", "Peak memory", "MB", False, 0.01, _stored("peak_memory_mb")),
-    # Inputs come from a seed, so the error repeats too; it moves only if the arithmetic did.
+    # The driver counts whole segments of the allocator.
+    Metric(
+        "device_peak_memory_mb",
+        "Peak memory on the device",
+        "MB",
+        False,
+        0.02,
+        _stored("device_peak_memory_mb"),
+    ),
+    # Of the problem, whatever computes it: MHA, GQA, MLA and quantised caches compare by it.
+    Metric("kv_cache_mb", "KV cache", "MB", False, 0.001, _stored("kv_cache_mb")),
+    # The counters tick every 20 to 100 ms, in a loop of 2 s: up to 5 % of a figure is theirs.
+    Metric("energy_j", "Energy per call", "J", False, 0.05, _stored("energy_j")),
+    Metric(
+        "tflops_per_w",
+        "Throughput per watt",
+        "TFLOP/s/W",
+        True,
+        0.05,
+        lambda f: f["flops"] / f["energy_j"] / 1e12,
+    ),
+    # Inputs come from a seed, so errors repeat too; they move only if the arithmetic did.
     Metric("max_error", "Largest error", "", False, 0.1, _stored("max_error")),
+    Metric("rmse_ratio", "RMSE over RMS of the oracle", "", False, 0.1, _stored("rmse_ratio")),
+    # Near 1 by nature: what moves is the rest.
+    Metric("cosine", "Cosine with the oracle", "", True, 1e-4, _stored("cosine")),
+    Metric(
+        "error_over_baseline",
+        "Largest error over that of plain torch",
+        "",
+        False,
+        0.1,
+        lambda f: f["max_error"] / f["baseline_max_error"].where(f["baseline_max_error"] > 0),
+    ),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -20,10 +20,12 @@ from sqlalchemy import Connection, Select, and_, or_, select
 from harness.analysis.cells import cells, latest
 from harness.analysis.metrics import METRICS
 from harness.analysis.peaks import peak_tflops
+from harness.analysis.read_off import columns_of
 from harness.analysis.reproduce import reproduce
 from harness.analysis.since import parse_since
 from harness.errors import ConfigError, did_you_mean
 from harness.model import Gpu, Problem, Status
+from harness.operators import cost_model, operator_names
 from harness.store import Store, schema
 from harness.store.rows import problem_of
 
@@ -67,12 +69,23 @@ COLUMNS = [
     "bandwidth_gb_s",
     "peak_share",
     "peak_memory_mb",
+    "device_peak_memory_mb",
+    "kv_cache_mb",
+    "energy_j",
+    "tflops_per_w",
     "setup_ms",
     "first_call_ms",
     "max_error",
     "baseline_max_error",
+    "error_over_baseline",
     "rmse_ratio",
     "cosine",
+    "power_w",
+    "sm_clock_mhz",
+    "temperature_c",
+    "throttle_reasons",
+    "compile_cache",
+    "autotune",
     "stop_reason",
     "flags",
     "flops",
@@ -172,8 +185,7 @@ def results(
         frame = pd.DataFrame([tuple(row) for row in rows], columns=list(rows.keys()))
         problems = _problems(connection, frame)
         again = reproduce(connection, frame, problems) if commands else None
-    texts = {id_: (problem.summary(), problem.mask) for id_, problem in problems.items()}
-    tidy = _tidy(frame, texts, gpus)
+    tidy = _tidy(frame, problems, gpus)
     if again is not None:
         tidy = tidy.assign(command=again)
     return tidy.assign(excluded=frame["excluded"].astype(object)) if excluded else tidy
@@ -236,6 +248,7 @@ def _query() -> Select[Any]:
             r[name]
             for name in ["baseline_max_error", "rmse_ratio", "cosine", "stop_reason", "flags"]
         ),
+        r.conditions,
         *(r[name] for name in ["flops", "min_bytes", "started_at", "duration_s"]),
         *(schema.environment.c[name] for name in ["torch", "cuda", "driver", "python"]),
         *(schema.environment.c[name] for name in ["harness", "harness_commit"]),
@@ -274,19 +287,34 @@ def _problems(connection: Connection, frame: pd.DataFrame) -> dict[int, Problem]
 
 
 def _tidy(
-    frame: pd.DataFrame, problems: Mapping[int, tuple[str, str]], gpus: Mapping[str, Gpu] | None
+    frame: pd.DataFrame, problems: Mapping[int, Problem], gpus: Mapping[str, Gpu] | None
 ) -> pd.DataFrame:
     for name in _FLOATS:
         frame[name] = pd.to_numeric(frame[name]).astype("float64")
-    for position, name in enumerate(("problem", "mask")):
-        frame[name] = [problems[i][position] for i in frame["problem_id"]]
+    facts = {id_: (p.summary(), p.mask, _kv_cache_mb(p)) for id_, p in problems.items()}
+    for position, name in enumerate(("problem", "mask", "kv_cache_mb")):
+        frame[name] = [facts[i][position] for i in frame["problem_id"]]
+    frame["kv_cache_mb"] = frame["kv_cache_mb"].astype("float64")
+    for name, column in columns_of(list(frame["conditions"])).items():
+        frame[name] = column
     frame["kernel_options"] = frame["kernel_options"].replace("{}", "")
     frame["flags"] = [", ".join(json.loads(text)) for text in frame["flags"]]
     frame["peak_memory_mb"] = frame["peak_bytes"] / 1e6
-    for name in ("tflops", "bandwidth_gb_s"):
+    for name in ("tflops", "bandwidth_gb_s", "tflops_per_w", "error_over_baseline"):
         frame[name] = METRICS[name].formula(frame)
     frame["peak_share"] = frame["tflops"] / _peaks(frame, gpus)
     return frame[list(COLUMNS)]
+
+
+def _kv_cache_mb(problem: Problem) -> float:
+    """What the problem's keys and values take as a cache, MB; NaN for an operator not known here.
+
+    By the formulas of today, as for every metric: they depend on the problem alone, so all of
+    history has the figure.
+    """
+    if problem.operator not in operator_names():
+        return float("nan")
+    return cost_model(problem.operator).kv_cache_bytes(problem) / 1e6
 
 
 def _peaks(frame: pd.DataFrame, gpus: Mapping[str, Gpu] | None) -> pd.Series:

@@ -155,6 +155,8 @@ def _said_above(row: Mapping[Any, Any]) -> str:
     return " ".join(word for word in row["problem"].split() if word not in said)
 
 
+KEEP_A_CACHE = ("decode", "mla")
+"""Operators that are about a KV cache: for others its size would be one column too many."""
 FIGURES: dict[str, Callable[[Mapping[Any, Any]], str]] = {
     "ms": lambda r: digits(r["latency_ms"]),
     "95 % interval": lambda r: _interval(
@@ -164,10 +166,13 @@ FIGURES: dict[str, Callable[[Mapping[Any, Any]], str]] = {
     "GB/s": lambda r: digits(r["bandwidth_gb_s"]),
     "% peak": lambda r: digits(r["peak_share"] * 100),
     "peak MB": lambda r: digits(r["peak_memory_mb"]),
+    "KV MB": lambda r: digits(r["kv_cache_mb"]) if r["operator"] in KEEP_A_CACHE else "",
+    "J/call": lambda r: digits(r["energy_j"]),
+    "TFLOP/s/W": lambda r: digits(r["tflops_per_w"]),
     "max error": lambda r: "" if isnan(r["max_error"]) else f"{r['max_error']:.1e}",
 }
 """Columns of the table, and what stands in them."""
-GIVEN_UP = ("GB/s", "peak MB", "max error", "TFLOP/s", "% peak")
+GIVEN_UP = (*("GB/s", "KV MB", "peak MB", "TFLOP/s/W", "max error", "J/call", "TFLOP/s", "% peak"),)
 """What a narrow terminal does without, in this order: a figure in full beats seven cut short."""
 
 

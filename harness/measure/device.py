@@ -93,6 +93,10 @@ class MeasuredDevice(ABC):
     def peak_memory(self, call: Call) -> Memory:
         """Peak that one call adds to what is allocated before it."""
 
+    def device_memory(self, call: Call) -> int | None:
+        """Bytes that one call takes from the device as a whole; None where nobody counts them."""
+        return None
+
     @abstractmethod
     def conditions(self) -> dict[str, float | str]:
         """Its state just now: clocks, power, load; what can't be read is left out."""

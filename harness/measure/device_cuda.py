@@ -160,6 +160,21 @@ class CudaDevice(MeasuredDevice):
         _synchronize()
         return Memory(torch.cuda.max_memory_allocated() - before, "torch allocator")
 
+    def device_memory(self, call: Call) -> int:
+        """Growth of the device's used memory over one call, as the driver counts it.
+
+        Includes what a library takes by cudaMalloc past torch's allocator, and whole segments of
+        that allocator, which keeps what the call has freed. What was given back to the driver
+        within the call isn't seen, and other processes' allocations are: the device lock keeps
+        those away that measure.
+        """
+        _synchronize()
+        self.release_memory()
+        before = torch.cuda.mem_get_info()[0]
+        call()
+        _synchronize()
+        return max(0, int(before - torch.cuda.mem_get_info()[0]))
+
     def conditions(self) -> dict[str, float | str]:
         """SM clock, power, temperature through NVML, where its Python binding is installed."""
         from harness.measure.nvml import read_conditions

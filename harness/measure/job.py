@@ -157,7 +157,12 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         errors = [check(0, raw, threads, first=True)]
         del raw
         _must_be_clean(before)
-        memory = _memory(binding, device) if timing.memory_pass else None
+        memory: Memory | None = None
+        read_off: dict[str, float | str] = {}
+        if timing.memory_pass:
+            memory, on_device = _memory(binding, device)
+            if on_device is not None:
+                read_off["device_memory_bytes"] = float(on_device)
         series = sample_series(binding, device, timing, values, request.seeds()[0])
         errors += _check_after(series, binding, values, check)
         memorised = kept_answers(binding, device, values[0], median(series.samples_ms))
@@ -178,7 +183,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         "min_bytes": costs.min_bytes(problem),
         "cost_model": costs.MODEL,
         "flags": series.flags,
-        "conditions": tuple(sorted(device.conditions().items())),
+        "conditions": tuple(sorted((device.conditions() | read_off).items())),
     }
 
 
@@ -197,10 +202,13 @@ def _check_after(
     return [*found, check(other, binding.call(), threads)]
 
 
-def _memory(binding: Binding, device: MeasuredDevice) -> Memory:
+def _memory(binding: Binding, device: MeasuredDevice) -> tuple[Memory, int | None]:
+    """Peak of one call in the allocator, and of another on the device as a whole."""
     binding.prepare()
     held: list[Any] = []
-    return device.peak_memory(lambda: held.append(binding.call()))
+    memory = device.peak_memory(lambda: held.append(binding.call()))
+    held.clear()
+    return memory, device.device_memory(lambda: held.append(binding.call()))
 
 
 def _need_packages(kernel: Kernel) -> None:

@@ -141,7 +141,7 @@ class Record:
     flags: tuple[str, ...] = ()
     """Remarks on the quality of the measurement, e.g. ``bimodal``."""
     conditions: tuple[tuple[str, float | str], ...] = ()
-    """State of the device while timing: clocks, power, load …, sorted by name."""
+    """What was read off the device beside the samples: clocks, power, energy …, sorted by name."""
     started_at: str = ""
     """ISO 8601 UTC with microseconds."""
     duration_s: float = 0.0

@@ -92,6 +92,24 @@ def test_the_interval_covers_the_truth_nineteen_times_in_twenty() -> None:
     assert 0.93 < covered < 0.97
 
 
+def test_launches_whose_autotuning_agreed_carry_no_flag(store: Store) -> None:
+    def tuned(launch: int, config: str | None) -> Record:
+        read_off = (("autotune", config),) if config else ()
+        return run(launch, 1.0, flags=(), conditions=read_off)
+
+    assert cell(store, tuned(0, "BLOCK: 64"), tuned(1, None), tuned(2, "BLOCK: 64"))["flags"] == ""
+
+
+def test_a_cell_with_two_autotuned_configs_says_so_beside_its_other_flags(store: Store) -> None:
+    found = cell(
+        store,
+        run(0, 1.0, conditions=(("autotune", "BLOCK: 64"), ("compile_cache", "cold"))),
+        run(1, 1.0, conditions=(("autotune", "BLOCK: 128"), ("compile_cache", "warm"))),
+    )
+    assert found["flags"] == "bimodal, autotune_differs"
+    assert found["compile_cache"] == "cold, warm"
+
+
 def test_a_retry_that_succeeded_makes_an_ok_cell(store: Store) -> None:
     found = cell(
         store,

@@ -22,6 +22,10 @@ ROW = {
     "bandwidth_gb_s": 567.8,
     "peak_share": 0.5,
     "peak_memory_mb": 1234.5,
+    "operator": "attention",
+    "kv_cache_mb": 8.4,
+    "energy_j": float("nan"),
+    "tflops_per_w": float("nan"),
     "max_error": 1e-3,
     "status": "ok",
     "reason": "",
@@ -44,6 +48,14 @@ def test_a_wide_terminal_shows_everything() -> None:
         *("problem", "kernel", "ms", "95 % interval", "TFLOP/s", "GB/s", "% peak", "peak MB"),
         "max error",
     ]
+
+
+def test_energy_is_shown_where_it_was_measured_and_a_cache_where_the_problem_has_one() -> None:
+    row = {**ROW, "operator": "mla", "energy_j": 0.25, "tflops_per_w": 0.5}
+    columns, _ = _columns([row, {**ROW, "kernel": "eager"}], 200)
+    assert columns["J/call"] == ["0.250", ""]
+    assert columns["TFLOP/s/W"] == ["0.500", ""]
+    assert columns["KV MB"] == ["8.40", ""]
 
 
 def test_skips_are_shown_with_reason_and_count() -> None:
