@@ -97,6 +97,8 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     )
     for name in ("tflops_per_w", "error_over_baseline"):
         out[name] = METRICS[name].formula(out)
+    if "excluded" in kept:  # asked for: a cell says so if any of its launches is
+        out["excluded"] = group["excluded"].agg(_reasons)
     out.loc[out["status"] != Status.OK, _SPEEDS] = np.nan
     return out[columns].reset_index(drop=True)
 
@@ -173,6 +175,10 @@ def _union(texts: pd.Series) -> str:
     """The distinct parts of comma-separated texts, in order."""
     parts = dict.fromkeys(part for text in texts for part in str(text).split(", ") if part)
     return ", ".join(parts)
+
+
+def _reasons(texts: pd.Series) -> str | None:
+    return ", ".join(dict.fromkeys(texts.dropna())) or None
 
 
 def latest(frame: pd.DataFrame) -> pd.DataFrame:

@@ -152,6 +152,9 @@ def results(
         ResultFormat.table
     ),
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
+    excluded: Annotated[
+        bool, typer.Option("--excluded", help="Also what `store exclude` marked, with its reason.")
+    ] = False,
     external: Annotated[
         bool, typer.Option("--external", help="What other tools measured (not checked) instead.")
     ] = False,
@@ -164,7 +167,7 @@ def results(
     if external:
         from harness.cli.results_external import external_command
 
-        others = (kernel, dtype, gpu, experiment, status, sweep)
+        others = (kernel, dtype, gpu, experiment, status, sweep, excluded)
         return external_command(since, str(format), out, store, any(others))
     from harness.cli.results import results_command
 
@@ -176,6 +179,7 @@ def results(
         "status": status,
         "since": since,
         "sweep": sweep,
+        "excluded": excluded,
     }
     return results_command(filters, str(format), out, store)
 

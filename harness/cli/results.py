@@ -182,7 +182,7 @@ def _columns(rows: list[dict[Any, Any]], width: int) -> tuple[dict[str, list[str
     fixed = {"problem": [_said_above(row) for row in rows], "kernel": [r["kernel"] for r in rows]}
     found = {name: [text(row) for row in rows] for name, text in FIGURES.items()}
     found = {name: texts for name, texts in found.items() if any(texts)}
-    room = width - (24 if any(row["status"] != "ok" for row in rows) else 0)
+    room = width - (24 if any(_marked(row) for row in rows) else 0)
 
     def needed() -> int:
         return sum(max(map(len, (n, *texts))) + 2 for n, texts in (fixed | found).items())
@@ -195,13 +195,20 @@ def _columns(rows: list[dict[Any, Any]], width: int) -> tuple[dict[str, list[str
     return fixed | found, missing
 
 
+def _marked(row: Mapping[Any, Any]) -> str:
+    """Why a row doesn't count, in words; "" for one that does."""
+    if isinstance(row.get("excluded"), str):
+        return f"excluded: {row['excluded']}"
+    return "" if row["status"] == "ok" else f"{row['status']}: {row['reason']}"
+
+
 def _table(rows: list[dict[Any, Any]], columns: dict[str, list[str]]) -> Table:
     """A row a kernel and problem."""
     table = Table(box=None, pad_edge=False)
     for name in columns:
         left = name in ("problem", "kernel")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    failed = any(row["status"] != "ok" for row in rows)
+    failed = any(_marked(row) for row in rows)
     if failed:
         table.add_column("status", overflow="fold")
     previous = None
@@ -211,8 +218,8 @@ def _table(rows: list[dict[Any, Any]], columns: dict[str, list[str]]) -> Table:
             texts["problem"] = ""
         else:
             previous = texts["problem"]
-        good = row["status"] == "ok"
-        status = "ok" if good else f"{row['status']}: {row['reason']}"
+        good = not _marked(row)
+        status = _marked(row) or "ok"
         shown = [*texts.values(), *([status] if failed else [])]
         table.add_row(*(escape(str(text)) for text in shown), style=None if good else "red")
     return table

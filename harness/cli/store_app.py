@@ -9,18 +9,12 @@ import typer
 
 from harness.cli.guard import guarded
 from harness.cli.options import StoreUrl
+from harness.cli.store_selection import Chosen, selecting
 
 store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)
 
 Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="As --store elsewhere.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the log.")]
-WhySweep = Annotated[str | None, typer.Option("--sweep", help="Sweep id, or `last`.")]
-WhyJob = Annotated[str | None, typer.Option("--job", help="Job key, or its beginning.")]
-WhySeries = Annotated[str | None, typer.Option("--series", help="Series key, or its beginning.")]
-WhyKernel = Annotated[str | None, typer.Option("--kernel", help="Kernel name or glob.")]
-WhyGpu = Annotated[str | None, typer.Option("--gpu", help="GPU name asked for.")]
-WhyDevice = Annotated[str | None, typer.Option("--device", help="Device model or glob.")]
-WhyLaunch = Annotated[int | None, typer.Option("--launch", help="Round of the sweep, from 0.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 
@@ -106,18 +100,45 @@ def store_merge(
     return merge_command(source, store)
 
 
+@store_app.command(name="export")
+@guarded
+def store_export(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="A new file (x.jsonl), or a new folder (Parquet)."),
+    ],
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="Only this sweep (id, or `last`); repeatable."),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", help="jsonl or parquet (default: by TARGET's name)."),
+    ] = "",
+    store: StoreUrl = None,
+) -> int:
+    """Write the store to files that need no database: `store import` reads them, exactly.
+
+    Everything, or some sweeps with what belongs to them.
+    """
+    from harness.cli.store_transfer import export_command
+
+    return export_command(target, sweep, format, store)
+
+
 @store_app.command(name="import")
 @guarded
 def store_import(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Records, or another tool's results.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="An export, records, or another tool's results."),
     ],
     format: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="records, pytest-benchmark, asv, google-benchmark, nvbench, flashinfer-bench, "
-            "tritonbench, perf-report or csv (default: found out).",
+            help="export, records, pytest-benchmark, asv, google-benchmark, nvbench, "
+            "flashinfer-bench, tritonbench, perf-report or csv (default: found out).",
             show_default=False,
         ),
     ] = None,
@@ -132,9 +153,10 @@ def store_import(
     ] = "",
     store: StoreUrl = None,
 ) -> int:
-    """Store the records that `python -m harness.measure` wrote on another machine.
+    """Store what `store export` wrote, or `python -m harness.measure` on another machine.
 
-    Or results of other tools: they are kept for their history, marked as not checked.
+    Or results of other tools: they are kept for their history, marked as not checked. Each comes in
+    once, however often it is imported.
     """
     from harness.cli.store_import import import_command
     from harness.importers import Given
@@ -161,65 +183,38 @@ def store_prune(
 
 @store_app.command(name="exclude")
 @guarded
-def store_exclude(
-    reason: Reason,
-    sweep: WhySweep = None,
-    job: WhyJob = None,
-    series: WhySeries = None,
-    kernel: WhyKernel = None,
-    gpu: WhyGpu = None,
-    device: WhyDevice = None,
-    launch: WhyLaunch = None,
-    store: StoreUrl = None,
-) -> int:
+@selecting
+def store_exclude(which: Chosen, reason: Reason, store: StoreUrl = None) -> int:
     """Have analysis ignore results that match everything given; they are kept, with the reason."""
     from harness.cli.store_history import exclude_command
 
-    return exclude_command(
-        _selection(sweep, job, series, kernel, gpu, device, launch), reason, store
-    )
+    return exclude_command(which, reason, store)
 
 
 @store_app.command(name="include")
 @guarded
-def store_include(
-    reason: Reason = "",
-    sweep: WhySweep = None,
-    job: WhyJob = None,
-    series: WhySeries = None,
-    kernel: WhyKernel = None,
-    gpu: WhyGpu = None,
-    device: WhyDevice = None,
-    launch: WhyLaunch = None,
-    store: StoreUrl = None,
-) -> int:
+@selecting
+def store_include(which: Chosen, reason: Reason = "", store: StoreUrl = None) -> int:
     """Undo `exclude`."""
     from harness.cli.store_history import include_command
 
-    return include_command(
-        _selection(sweep, job, series, kernel, gpu, device, launch), reason, store
-    )
+    return include_command(which, reason, store)
 
 
 @store_app.command(name="reset-baseline")
 @guarded
+@selecting
 def store_reset_baseline(
+    which: Chosen,
     reason: Reason,
     since: Annotated[
         str | None, typer.Option("--from", help="ISO date or time, or an age (default: now).")
     ] = None,
-    sweep: WhySweep = None,
-    job: WhyJob = None,
-    series: WhySeries = None,
-    kernel: WhyKernel = None,
-    gpu: WhyGpu = None,
-    device: WhyDevice = None,
     store: StoreUrl = None,
 ) -> int:
     """Let the history of the matching results' series count from a moment on."""
     from harness.cli.store_history import reset_baseline_command
 
-    which = _selection(sweep, job, series, kernel, gpu, device, None)
     return reset_baseline_command(which, since, reason, store)
 
 
@@ -263,8 +258,3 @@ def store_log(
     from harness.cli.store_history import log_command
 
     return log_command(limit, format, store)
-
-
-def _selection(*given: str | int | None) -> dict[str, str | int | None]:
-    names = ("sweep", "job", "series", "kernel", "gpu", "device", "launch")
-    return dict(zip(names, given, strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,11 +12,11 @@ from rich.table import Table
 from harness.analysis.since import parse_since
 from harness.cli.common import confirmed, store_url
 from harness.cli.results import WIDE
+from harness.cli.store_selection import Chosen, sweep_named
 from harness.errors import StoreError
-from harness.store import Store, open_store, retention
+from harness.store import open_store, retention
 from harness.store.annotations import exclude, include, reset_baseline, tag, tags, untag
 from harness.store.audit import audit_log
-from harness.store.selection import Selection
 
 
 def prune_command(older_than: str, reason: str, dry_run: bool, yes: bool, store: str | None) -> int:
@@ -36,31 +35,29 @@ def prune_command(older_than: str, reason: str, dry_run: bool, yes: bool, store:
     return 0
 
 
-def exclude_command(which: dict[str, Any], reason: str, store: str | None) -> int:
+def exclude_command(which: Chosen, reason: str, store: str | None) -> int:
     """Body of ``attnbench store exclude``; returns the exit code."""
     with open_store(store_url(store)) as opened:
-        chosen = _selection(opened, which)
+        chosen = which.of(opened)
         count = exclude(opened, chosen, reason)
     print(f"{count} results ({chosen.describe()}) are kept, and ignored by analysis: {reason}")
     return 0
 
 
-def include_command(which: dict[str, Any], reason: str, store: str | None) -> int:
+def include_command(which: Chosen, reason: str, store: str | None) -> int:
     """Body of ``attnbench store include``; returns the exit code."""
     with open_store(store_url(store)) as opened:
-        chosen = _selection(opened, which)
+        chosen = which.of(opened)
         count = include(opened, chosen, reason)
     print(f"{count} results ({chosen.describe()}) count again")
     return 0
 
 
-def reset_baseline_command(
-    which: dict[str, Any], since: str | None, reason: str, store: str | None
-) -> int:
+def reset_baseline_command(which: Chosen, since: str | None, reason: str, store: str | None) -> int:
     """Body of ``attnbench store reset-baseline``; returns the exit code."""
     moment = parse_since(since) if since else ""
     with open_store(store_url(store)) as opened:
-        chosen = _selection(opened, which)
+        chosen = which.of(opened)
         count = reset_baseline(opened, chosen, reason, moment)
     print(f"the history of {count} series ({chosen.describe()}) counts from {moment or 'now'} on")
     return 0
@@ -71,7 +68,7 @@ def tag_command(sweep: str, name: str | None, remove: bool, reason: str, store: 
     if remove and name is None:
         raise StoreError("--remove needs the tag: attnbench store tag SWEEP NAME --remove")
     with open_store(store_url(store), read_only=name is None) as opened:
-        sweep_id = _sweep(opened, sweep)
+        sweep_id = sweep_named(opened, sweep)
         if name is None:
             opened.sweep(sweep_id)
         elif remove:
@@ -86,7 +83,7 @@ def tag_command(sweep: str, name: str | None, remove: bool, reason: str, store: 
 def delete_command(sweep: str, reason: str, yes: bool, store: str | None) -> int:
     """Body of ``attnbench store delete``; returns the exit code."""
     with open_store(store_url(store)) as opened:
-        found = opened.sweep(_sweep(opened, sweep))
+        found = opened.sweep(sweep_named(opened, sweep))
         count = sum(opened.tally(found.id).values())
         confirmed(
             f"delete sweep {found.id} of {found.started_at} (`{found.command}`) with its {count} "
@@ -116,18 +113,3 @@ def log_command(limit: int, format: str, store: str | None) -> int:
     console = Console(highlight=False, markup=False, width=width)
     console.print(table if entries else "no changes yet")
     return 0
-
-
-def _sweep(store: Store, name: str) -> str:
-    if name != "last":
-        return name
-    sweeps = store.sweeps()
-    if not sweeps:
-        raise StoreError(f"{store.safe_url} has no sweep yet: attnbench run …")
-    return max(sweep.id for sweep in sweeps)
-
-
-def _selection(store: Store, which: dict[str, Any]) -> Selection:
-    if which["sweep"] is not None:
-        which = which | {"sweep": _sweep(store, which["sweep"])}
-    return Selection(**which)

@@ -13,6 +13,8 @@ from harness.model import External, Record, Sweep
 
 RECORDS = "records"
 """The format that `python -m harness.measure` writes: checked records, not another tool's."""
+EXPORT = "export"
+"""What `attnbench store export` writes."""
 
 
 def import_command(
@@ -20,16 +22,22 @@ def import_command(
 ) -> int:
     """Body of ``attnbench store import``; returns the exit code.
 
-    Every file is read before anything is stored. Raises ImportFailed, naming file and line.
+    Every file is read before anything is stored, but exports, which may be larger than memory.
+    Raises ImportFailed, naming file and line.
     """
+    from harness.cli.store_transfer import import_exports
     from harness.store import open_store
+    from harness.store.transfer import is_export
 
-    if format not in (None, RECORDS, *FORMATS):
-        names = ", ".join((RECORDS, *FORMATS))
+    if format not in (None, EXPORT, RECORDS, *FORMATS):
+        names = ", ".join((EXPORT, RECORDS, *FORMATS))
         raise ImportFailed(f"--format {format}: there is no such format, only {names}")
     records: list[Record] = []
     externals: list[External] = []
+    exports = [file for file in files if format == EXPORT or (not format and is_export(file))]
     for file in files:
+        if file in exports:
+            continue
         if (format or (RECORDS if _has_records(file) else None)) == RECORDS:
             records.extend(_read_records(file))
         else:
@@ -41,10 +49,11 @@ def import_command(
                 f"{added} of {len(externals)} external results were new to {target.safe_url}; they "
                 "were not checked against an oracle (attnbench results --external)"
             )
-        if records or not externals:
+        if records or not (externals or exports):
             _start_sweeps(target, records)
             added = target.append_many(records)
             print(f"{added} of {len(records)} records were new to {target.safe_url}")
+        import_exports(exports, target)
     return 0
 
 

@@ -7,7 +7,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -15,7 +15,9 @@ from harness.model import utc_now
 from harness.model.identity import digest
 from harness.store.rows import checked_for, json_text
 from harness.store.schema import audit
-from harness.store.store import Store
+
+if TYPE_CHECKING:
+    from harness.store.store import Store
 
 
 @dataclass(frozen=True)

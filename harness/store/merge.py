@@ -19,8 +19,7 @@ from harness.store import schema
 from harness.store.audit import note
 from harness.store.carrying import annotation_items, put_annotation, put_sweep, sweep_items
 from harness.store.dimensions import DIMENSIONS, ids_by_key
-from harness.store.engine import insert_new, insert_plain, new_ids
-from harness.store.engine_upkeep import database_id
+from harness.store.engine import database_id, insert_new, insert_plain, new_ids
 from harness.store.reading import load
 from harness.store.rows import Row
 from harness.store.store import Store

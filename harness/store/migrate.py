@@ -13,7 +13,9 @@ from sqlalchemy.engine import URL
 import harness
 from harness.errors import SchemaMismatch, StoreError
 from harness.store import engine as engines
+from harness.store.audit import note
 from harness.store.schema import HEAD, VERSION_TABLE, store_info
+from harness.store.schema import audit as audit_table
 from harness.store.url import parse_url, safe_text
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -113,6 +115,7 @@ def upgrade(url: str) -> str:
                     check(connection, parsed)
                     return f"{safe_text(parsed)} has schema {HEAD}, the newest: nothing to do"
                 build(connection)
+                _note(connection, "upgrade", before, HEAD)
                 return f"{safe_text(parsed)}: schema {before} upgraded to {HEAD}"
         finally:
             engine.dispose()
@@ -143,9 +146,16 @@ def downgrade(url: str, revision: str) -> str:
                         f"{', '.join(older) or 'none'}, not to {revision!r}"
                     )
                 build(connection, revision)
+                _note(connection, "downgrade", str(before), revision)
                 return f"{safe_text(parsed)}: schema {before} taken back to {revision}"
         finally:
             engine.dispose()
+
+
+def _note(connection: Connection, action: str, before: str, after: str) -> None:
+    """In the audit log, where the schema has one (from 0002 on)."""
+    if inspect(connection).has_table(audit_table.name):
+        note(connection, action, "the schema", before=before, after=after)
 
 
 def _noted(connection: Connection) -> str | None:

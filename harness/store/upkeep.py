@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, case, delete, exists, func, select
 from harness.errors import StoreError
 from harness.model import median
 from harness.store import engine as engines
-from harness.store import engine_upkeep, schema
+from harness.store import schema
 from harness.store.audit import note
 from harness.store.dimensions import DIMENSIONS
 from harness.store.migrate import revision_of
@@ -72,12 +72,12 @@ def info(store: Store) -> StoreInfo:
         ).one()
         return StoreInfo(
             url=store.safe_url,
-            engine=engine_upkeep.describe(connection),
+            engine=engines.describe(connection),
             schema=str(revision_of(connection, store.url)),
             schema_writer=str(
                 connection.scalar(writer.where(schema.store_info.c.name == "schema_writer"))
             ),
-            size_bytes=engine_upkeep.size_bytes(connection),
+            size_bytes=engines.size_bytes(connection),
             sweeps=_count(connection, schema.sweep),
             results=int(results),
             with_samples=with_samples,
@@ -102,7 +102,7 @@ def check(
     r, s = schema.result.c, schema.sample
     try:
         with store.reading() as connection:
-            found = engine_upkeep.damage(connection)
+            found = engines.damage(connection)
     except StoreError as error:  # too damaged even to be looked at: that is the finding
         return [str(error)]
     if found:
@@ -145,20 +145,20 @@ def vacuum(store: Store) -> tuple[int, int]:
     Other processes may be at work: one whose fact was dropped stores it anew.
     """
     with store.reading() as connection:
-        before = engine_upkeep.size_bytes(connection)
+        before = engines.size_bytes(connection)
     with store.writing() as connection:
         dropped = sum(_drop_orphans(connection, dimension.table) for dimension in DIMENSIONS[::-1])
         if dropped:
             note(connection, "vacuum", "facts that no result refers to", rows=dropped)
     with engines.translated(store.url):
-        engine_upkeep.compact(store.engine)
+        engines.compact(store.engine)
     with store.reading() as connection:
-        return dropped, max(0, before - engine_upkeep.size_bytes(connection))
+        return dropped, max(0, before - engines.size_bytes(connection))
 
 
 def backup(store: Store, target: Path) -> int:
-    """Copy a SQLite store to a new file, its size in bytes (``engine_upkeep.backup``)."""
-    return engine_upkeep.backup(store.url, target)
+    """Copy a SQLite store to a new file, its size in bytes (``engines.backup``)."""
+    return engines.backup(store.url, target)
 
 
 def _drop_orphans(connection: Connection, table: Table) -> int:

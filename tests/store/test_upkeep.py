@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from harness.errors import StoreError
 from harness.model import Status
-from harness.store import Store, engine_upkeep, open_store, retention, schema
+from harness.store import Store, engine, open_store, retention, schema
 from harness.store.annotations import exclude, tag
 from harness.store.selection import Selection
 from harness.store.upkeep import backup, check, info, vacuum
@@ -144,6 +144,6 @@ def test_a_store_on_a_network_file_system_is_known(
     mounts.write_text(
         "/dev/sda1 / ext4 rw 0 0\nbox:/x /data/team nfs4 rw 0 0\nbox:/y /mnt/a\\040b cifs rw 0 0\n"
     )
-    assert engine_upkeep.network_file_system(parse_url(f"{folder}/a.db"), mounts) == kind
-    assert engine_upkeep.network_file_system(parse_url("/mnt/a b/a.db"), mounts) == "cifs"
-    assert engine_upkeep.network_file_system(parse_url("/mnt/a.db"), tmp_path / "none") is None
+    assert engine.network_file_system(parse_url(f"{folder}/a.db"), mounts) == kind
+    assert engine.network_file_system(parse_url("/mnt/a b/a.db"), mounts) == "cifs"
+    assert engine.network_file_system(parse_url("/mnt/a.db"), tmp_path / "none") is None
