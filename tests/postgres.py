@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +20,8 @@ from sqlalchemy.engine import URL, make_url
 from harness.store import open_store
 
 _TAG = f"attnbench_test_{os.getpid()}_{secrets.token_hex(3)}"
+_ASKED = f"{_TAG}_asked"
+"""Whom the server asks for a password: one of TEST_POSTGRES_URL everybody, ours these roles."""
 
 
 class PostgresServer:
@@ -28,12 +31,18 @@ class PostgresServer:
         self._url = url
         self._admin = create_engine(url, isolation_level="AUTOCOMMIT")
         self._made: list[str] = []
+        self._roles: list[str] = []
         self._template: str | None = None
+        self.run(f"CREATE ROLE {_ASKED}")
 
-    def run(self, statement: str) -> None:
+    def run(self, statement: str, database: str = "") -> None:
         """Run a statement as the administrator, outside a transaction."""
-        with self._admin.connect() as connection:
+        url = self._url.set(database=database) if database else self._url
+        admin = create_engine(url, isolation_level="AUTOCOMMIT") if database else self._admin
+        with admin.connect() as connection:
             connection.exec_driver_sql(statement)
+        if database:
+            admin.dispose()
 
     def empty(self) -> str:
         """The URL of a new database without any table."""
@@ -47,6 +56,28 @@ class PostgresServer:
             self._template = str(make_url(url).database)
         return self._make(f"TEMPLATE {self._template}")
 
+    def drop_connections(self, url: str) -> None:
+        """End every connection to a store's database, as a crash or an administrator does."""
+        name = make_url(url).database
+        self.run(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            f"WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        )
+
+    def allow(self, url: str, allowed: bool) -> None:
+        """Let a store's database take connections, or none, and end those that there are."""
+        name = make_url(url).database
+        self.run(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {allowed}")
+        if not allowed:
+            self.drop_connections(url)
+
+    def role(self, name: str) -> tuple[str, str]:
+        """A new role's name and password; the server asks for it, and lets the role do nothing."""
+        name, password = f"{_TAG}_{name}", secrets.token_hex(8)
+        self.run(f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE {_ASKED}")
+        self._roles.append(name)
+        return name, password
+
     def _make(self, how: str) -> str:
         name = f"{_TAG}_{len(self._made)}"
         self.run(f"CREATE DATABASE {name} {how}")
@@ -54,8 +85,11 @@ class PostgresServer:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def close(self, drop: bool) -> None:
-        for name in self._made if drop else ():
-            self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        if drop:
+            for name in self._made:
+                self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            for name in (*self._roles, _ASKED):
+                self.run(f"DROP ROLE IF EXISTS {name}")
         self._admin.dispose()
 
 
@@ -78,6 +112,8 @@ def running_postgres() -> Iterator[PostgresServer]:
         url = make_url(engine.get_uri()).set(drivername="postgresql+psycopg")
         server = PostgresServer(url)
         server.run("ALTER SYSTEM SET fsync = off")  # tests kill processes, not the machine
+        hba = Path(folder) / "pg_hba.conf"
+        hba.write_text(f"local all +{_ASKED} scram-sha-256\n{hba.read_text()}")
         server.run("SELECT pg_reload_conf()")
         yield server
         server.close(drop=False)

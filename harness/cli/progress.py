@@ -90,6 +90,10 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
                 self._say_failure(event)
         self._show()
 
+    def say(self, line: str) -> None:
+        """Print a line beside the bar."""
+        self._console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
     def _say_failure(self, event: Finished) -> None:
         what = f"{event.record.status}: {_describe(event.request)}: {event.record.reason}"
         self._console.print(what, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -69,7 +69,9 @@ def run_command(
                     stopping_on_signals(dispatcher),
                 ):
                     try:
-                        outcome = run_sweep(sweep, requests, store, dispatcher, progress.listen)
+                        outcome = run_sweep(
+                            sweep, requests, store, dispatcher, progress.listen, progress.say
+                        )
                     finally:
                         dispatcher.close()
             else:

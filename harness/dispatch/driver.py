@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from harness.dispatch.base import Dispatcher, Event, Finished
+from harness.dispatch.storing import Storing
+from harness.errors import StoreError
 from harness.measure.request import Request
 from harness.model import Plan, Record, Status, Sweep, failed
 from harness.store import Store
@@ -43,22 +45,33 @@ def run_sweep(
     store: Store,
     dispatcher: Dispatcher,
     listen: Listener,
+    say: Callable[[str], None] = print,
 ) -> Outcome:
     """Run ``requests`` of a sweep that the store has, storing each record as it arrives.
 
-    ``listen`` hears every event after its record is stored. The sweep is marked finished, or
-    interrupted where records are missing (``dispatcher.stop`` was called) or an error came through.
+    ``listen`` hears every event after its record is stored; ``say`` gets a line where the store has
+    to be waited for. The sweep is marked finished, or interrupted where records are missing
+    (``dispatcher.stop`` was called) or an error came through.
+
+    Raises:
+        StoreError: a record can't be stored (harness.dispatch.storing); the message says where it
+            is kept. The sweep then stays marked as running, and can be resumed.
     """
     outcome = Outcome()
+    storing = Storing(store, sweep.id, say)
     finished = 0
     try:
         for event in dispatcher.run(requests):
             if isinstance(event, Finished):
-                store.append(event.record)
+                storing.append(event.record)
                 outcome.counts[event.record.status] += 1
                 finished += 1
             listen(event)
-    finally:
-        outcome.interrupted = finished < len(requests)
-        store.finish_sweep(sweep.id, "interrupted" if outcome.interrupted else "done")
+    except StoreError:  # it would not take the sweep's state either
+        raise
+    except BaseException:
+        storing.finish("interrupted")
+        raise
+    outcome.interrupted = finished < len(requests)
+    storing.finish("interrupted" if outcome.interrupted else "done")
     return outcome

@@ -9,6 +9,7 @@ postgresql+psycopg://user:pw@host/db    query options (sslmode=verify-full …) 
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -31,13 +32,17 @@ def parse_url(text: str) -> URL:
         raise StoreError("the store's URL holds a NUL character")
     if "://" not in text:
         return URL.create("sqlite", database=text)
+    unreadable = StoreError(
+        f"the store's URL ({text.split('://', maxsplit=1)[0]}://…) can't be read: write it as "
+        "sqlite:///path or postgresql+psycopg://user@host/database, with @ / : ? # % of a password "
+        "as %40 %2F %3A %3F %23 %25"
+    )
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise StoreError(
-            f"the store's URL ({text.split('://', maxsplit=1)[0]}://…) can't be read: write it as "
-            "sqlite:///path or postgresql+psycopg://user@host/database"
-        ) from error
+    except (ArgumentError, ValueError):  # its text, and so its traceback, may hold the password
+        raise unreadable from None
+    if url.password and "@" in f"{url.host}{url.database}":  # that is the rest of the password
+        raise unreadable
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
@@ -64,4 +69,5 @@ def sqlite_path(url: URL) -> Path:
 def safe_text(url: URL) -> str:
     """The URL without its secrets: for messages, logs and reports."""
     hidden = {name: "***" for name in url.query if name.lower() in _SECRETS}
-    return url.update_query_dict(hidden).render_as_string(hide_password=True)
+    text = url.update_query_dict(hidden).render_as_string(hide_password=True)
+    return text.replace(quote("***"), "***")

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from harness.store.engine import postgres, sqlite
 from harness.store.engine.backend import Backend
-from harness.store.engine.errors import dropped, translated
+from harness.store.engine.errors import dropped, passing, translated
 from harness.store.engine.sqlite_files import network_file_system
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "network_file_system",
     "new_ids",
     "open_engine",
+    "passing",
     "require",
     "size_bytes",
     "translated",

@@ -27,21 +27,32 @@ _ADVICE = (
     ("is full", "make room on the disk; what was stored before is intact"),
     ("disk I/O error", "is the disk full, or a quota used up? What was stored before is intact"),
     # Postgres
-    ("lock timeout", f"another process has been holding it for {WAIT_S} s: try again"),
+    ("lock timeout", "another process has been writing for long: try again"),
     ("password", "check user and password: in the URL, PGPASSWORD or ~/.pgpass"),
+    ('role "', "check the user in the URL, or ask the server's owner for one"),
+    ("pg_hba.conf", "the server doesn't let this user in from here: ask its owner"),
     ("refused", "no server answers there: is Postgres running, are host and port right?"),
     ("No such file", "no server answers there: is Postgres running, is the socket's folder right?"),
     (
         "timeout expired",
-        f"the server doesn't answer within {CONNECT_S} s: check host, port and firewall, or give "
+        "the server doesn't answer: check host, port and firewall, or give it longer by "
         "connect_timeout=… in the URL",
     ),
+    ("invalid response to SSL", "what answers there is no Postgres: check the port"),
+    ("does not support SSL", "this server has no TLS: ask its owner, or sslmode=prefer in the URL"),
+    ("certificate verify failed", "sslrootcert=… in the URL names the authority to trust"),
+    ("root certificate file", "sslrootcert=… in the URL names the authority to trust"),
+    ("does not match host", "the URL must name the host as its certificate does"),
+    ("invalid connection option", "what follows the ? of the URL are libpq's options"),
+    ("invalid sslmode", "disable, allow, prefer, require, verify-ca or verify-full"),
     ("resolve host", "check the host's name in the URL"),
     ("translate host name", "check the host's name in the URL"),
-    ("permission denied", "this role may only read: ask for one that may write"),
+    ("permission denied", "this role may not: give it the rights, or take another one"),
+    ("must be owner", "this role may not: give it the rights, or take another one"),
     ("read-only transaction", "this role or server only reads: ask for one that may write"),
     ("connection slots", "the server has no connection left: try again later"),
     ("too many", "the server has no connection left: try again later"),
+    ("not currently accepting", "the database is closed for now: try again later"),
     ("No space left", "make room on the server's disk; what was stored before is intact"),
 )
 _NO_DATABASE = "make it with createdb, then run this again"
@@ -72,6 +83,15 @@ def said(error: BaseException) -> str:
     return (told[-1] if told else lines[0]).removeprefix("- ").removeprefix("ERROR: ").strip()
 
 
+def passing(error: StoreError) -> bool:
+    """Whether the same work may well succeed later, without anything changed in it.
+
+    The connection is gone, the server is starting or has no connection left, another process holds
+    the store, or there is no room for now.
+    """
+    return dropped(error) or any(sign in str(error) for sign in _PASSING)
+
+
 def dropped(error: BaseException | None) -> bool:
     """Whether an error says that the connection is gone: the same work may be tried on a new one.
 
@@ -88,6 +108,18 @@ def dropped(error: BaseException | None) -> bool:
     return any(sign in str(error.orig) for sign in _GONE)
 
 
+_PASSING = (
+    "locked",
+    "lock timeout",
+    "is full",
+    "disk I/O error",
+    "No space left",
+    "timeout expired",
+    "connection slots",
+    "too many",
+    "not currently accepting",
+    "No such file",  # a server's socket, while it restarts
+)
 _GONE = (
     "server closed the connection",
     "connection is closed",

@@ -7,12 +7,14 @@ writer waits WAIT_S for a lock. What the URL says of these wins. TLS options pas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Dialect,
     Engine,
     Insert,
     Table,
@@ -59,10 +61,13 @@ def open_engine(url: URL, read_only: bool, foreign_keys: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def wait(raw: Any, _: Any) -> None:
         # Not by `options`: it would take the place of the URL's, and poolers refuse it.
-        with raw.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{WAIT_S}s",))
-        raw.commit()
+        statement = "SELECT set_config('lock_timeout', %s, false)"
+        with _as_sqlalchemys(statement, engine.dialect):
+            raw.execute(statement, (f"{WAIT_S}s",))
+            raw.commit()
 
+    if "lock_timeout" in str(url.query.get("options", "")):
+        event.remove(engine, "connect", wait)
     return engine.execution_options(postgresql_readonly=True) if read_only else engine
 
 
@@ -104,20 +109,30 @@ def insert_plain(
     connection: Connection, table: Table, order: Sequence[str], plain: Sequence[tuple[Any, ...]]
 ) -> None:
     """By COPY: three times the speed of INSERT."""
-    from psycopg import Error, sql
+    from psycopg import sql
 
     command = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, order))
     )
     raw: Any = connection.connection.driver_connection
+    with (
+        _as_sqlalchemys(f"COPY {table.name}", connection.dialect),
+        raw.cursor() as cursor,
+        cursor.copy(command) as copy,
+    ):
+        for values in plain:
+            copy.write_row(values)
+
+
+@contextlib.contextmanager
+def _as_sqlalchemys(statement: str, dialect: Dialect) -> Iterator[None]:
+    """What psycopg raises past SQLAlchemy, as SQLAlchemy would have raised it."""
+    from psycopg import Error
+
     try:
-        with raw.cursor() as cursor, cursor.copy(command) as copy:
-            for values in plain:
-                copy.write_row(values)
+        yield
     except Error as error:
-        raise DBAPIError.instance(
-            f"COPY {table.name}", None, error, Error, dialect=connection.dialect
-        ) from error
+        raise DBAPIError.instance(statement, None, error, Error, dialect=dialect) from error
 
 
 def describe(connection: Connection) -> str:

@@ -1,0 +1,108 @@
+"""Storing what a sweep measures while its database comes and goes.
+
+A server is restarted, a network breaks, a disk fills up: no reason to end a sweep of hours on
+rented GPUs. What can't be stored now is kept in a file, and stored as soon as the database
+takes it; only after PATIENCE_S without that does the sweep end, and then the file stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import RecordConflict, StoreError
+from harness.model import Record
+from harness.store import Store
+from harness.store.engine import passing
+
+PATIENCE_S = 600.0
+"""How long a database may be away, s: a server's update takes minutes."""
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
+"""Between two tries, s; each pause is twice the one before."""
+
+
+class Storing:
+    """Writes a sweep's records into ``store``, waiting for it where waiting helps.
+
+    ``say`` gets a line for people: that it waits, and that it goes on. The file is
+    ``unstored-SWEEP.jsonl`` in ``folder``; `attnbench store import` reads it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sweep_id: str,
+        say: Callable[[str], None],
+        *,
+        folder: Path | None = None,
+        patience_s: float = PATIENCE_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._sweep_id = sweep_id
+        self._say = say
+        self._file = (folder or Path()) / f"unstored-{sweep_id}.jsonl"
+        self._patience_s = patience_s
+        self._sleep = sleep
+
+    def append(self, record: Record) -> None:
+        """Store a record. While that fails, it is in the file.
+
+        Raises StoreError where it can't be stored, after PATIENCE_S or because waiting wouldn't
+        help; the message names the file.
+        """
+        try:
+            self._store.append(record)
+        except RecordConflict:  # no later try changes that, and the other record is stored
+            raise
+        except StoreError as error:
+            kept = self._keep(record)
+            try:
+                self._again(error, lambda: self._store.append(record), kept)
+            except StoreError as last:
+                raise StoreError(f"{last}; {kept}") from last
+            self._file.unlink(missing_ok=True)
+
+    def finish(self, state: str) -> None:
+        """Note that the sweep has ended. Raises StoreError as ``append`` does."""
+        try:
+            self._store.finish_sweep(self._sweep_id, state)
+        except StoreError as error:
+            self._again(error, lambda: self._store.finish_sweep(self._sweep_id, state), "")
+
+    def _keep(self, record: Record) -> str:
+        """Write ``record`` into the file; in words, where it is."""
+        try:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(record.text() + "\n")
+        except OSError as error:
+            return (
+                f"the record at hand can't be kept in {self._file} either ({error.strerror}): the "
+                "same command with resume=true measures it again"
+            )
+        return (
+            f"the record at hand is in {self._file}: `attnbench store import {self._file} --store "
+            f"{self._store.safe_url}` stores it, and the same command with resume=true goes on"
+        )
+
+    def _again(self, error: StoreError, write: Callable[[], object], kept: str) -> None:
+        """``write`` until it succeeds, or the last error."""
+        waited, pause = 0.0, FIRST_PAUSE_S
+        while True:
+            if not passing(error) or waited >= self._patience_s:
+                raise error
+            if not waited:
+                minutes = round(self._patience_s / 60)
+                self._say(f"{error}. Trying again for {minutes} minutes; {kept or 'please wait'}")
+            self._sleep(pause)
+            waited += pause
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+            try:
+                write()
+            except StoreError as again:
+                error = again
+            else:
+                self._say(f"{self._store.safe_url} answers again after {waited:.0f} s")
+                return
