@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.measure.hygiene import own_copies
 from harness.operators.base import WrongOutput
 
 Fn = Callable[[dict[str, Tensor]], Any]
@@ -42,10 +43,7 @@ class Binding:
 
     def copy(self) -> Binding:
         """The same on inputs of its own, with the same values."""
-        inputs = {
-            name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
-            for name, tensor in self.inputs.items()
-        }
+        inputs = own_copies(self.inputs)
         made = Binding(self._fn, inputs, self._direction, self._names)
         made.prepare()
         return made

@@ -17,6 +17,7 @@ import torch
 # import, and takes a second.
 import torch.nn.attention.bias
 
+from harness.measure.contract import attempt
 from harness.measure.device import open_device
 from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment
@@ -106,9 +107,26 @@ def compute_oracles(connection: Connection[Any, Any], argument: dict[str, Any]) 
             return
 
 
+def try_kernels(connection: Connection[Any, Any], argument: dict[str, Any]) -> None:
+    """Answer each Trial with its Outcome until the connection ends."""
+    device = torch.device(argument["device"])
+    if device.type == "cpu":
+        _limit_memory(MEMORY_SHARE)
+    pid = os.getpid()
+    while True:
+        try:
+            trial = connection.recv()
+        except EOFError:
+            return
+        outcome = attempt(trial, device)
+        _only(pid)
+        connection.send(outcome)
+
+
 ROLES: dict[str, Callable[[Connection[Any, Any], dict[str, Any]], None]] = {
     "measure": measure_jobs,
     "oracle": compute_oracles,
+    "trial": try_kernels,
 }
 
 

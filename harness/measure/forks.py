@@ -97,3 +97,10 @@ class Child:
         """Wait until it has ended: its exit code, negative for a signal."""
         self.connection.close()
         return self._server.wait(self.pid)
+
+
+def ending(code: int) -> str:
+    """An exit code in words; negative ones are the signal that ended the process."""
+    if code < 0:
+        return f"its process was ended by {signal.Signals(-code).name}"
+    return f"its process ended itself with exit code {code}"

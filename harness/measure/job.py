@@ -22,10 +22,11 @@ from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
 from harness.measure.device import MeasuredDevice, NotCapturable
 from harness.measure.environment import installed_version
+from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, own_copies, poison
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
 from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
-from harness.measure.tamper import differences, snapshot, thread_idents
+from harness.measure.tamper import snapshot, thread_idents
 from harness.model import (
     Accuracy,
     Device,
@@ -47,10 +48,6 @@ Judge = Callable[[int, dict[str, np.ndarray]], Judgement]
 
 class _Unsupported(Exception):
     """The kernel says that it can't do this problem here."""
-
-
-class _Tampered(Exception):
-    """The kernel changed what it must leave alone."""
 
 
 def run_job(
@@ -78,7 +75,7 @@ def run_job(
         measured = _measure(request, device, judge)
     except _Unsupported as unsupported:
         return ended(Status.SKIPPED, str(unsupported))
-    except (_Tampered, Unfinished) as tampered:
+    except (Tampered, Unfinished) as tampered:
         return ended(Status.INVALID, str(tampered))
     except WrongOutput as wrong:
         return ended(Status.INCORRECT, str(wrong))
@@ -123,10 +120,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
             operator.make_inputs(problem, seed, device.torch_device, layout)
             for seed in request.seeds()
         ]
-        inputs = {
-            name: tensor.detach().clone().requires_grad_(tensor.requires_grad)
-            for name, tensor in values[0].items()
-        }
+        inputs = own_copies(values[0])
         watch = Stopwatch()
         fn = module.build(problem, device.torch_device, options)
         device.synchronize()
@@ -140,14 +134,14 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         ) -> Accuracy:
             outputs = binding.named(raw)
             finished_outputs(outputs, device, threads, first=first)
-            _must_be_unchanged(inputs, values[which], addresses)
+            must_be_unchanged(inputs, values[which], addresses)
             seed = request.seeds()[which]
             verdict = judge(which, operator.select(problem, seed, outputs, layout))
             if not verdict.ok or verdict.accuracy is None:
                 raise WrongOutput(verdict.reason)
             return verdict.accuracy
 
-        _poison(inputs)
+        poison(inputs)
         binding.prepare()
         device.synchronize()
         threads, watch = thread_idents(), Stopwatch()
@@ -156,7 +150,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         first_call_ms = watch.ms()
         errors = [check(0, raw, threads, first=True)]
         del raw
-        _must_be_clean(before)
+        must_be_clean(before)
         memory: Memory | None = None
         read_off: dict[str, float | str] = {}
         if timing.memory_pass:
@@ -167,8 +161,8 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         errors += _check_after(series, binding, values, check)
         memorised = kept_answers(binding, device, values[0], median(series.samples_ms))
         if memorised is not None:
-            raise _Tampered(memorised)
-        _must_be_clean(before)
+            raise Tampered(memorised)
+        must_be_clean(before)
     costs = cost_model(problem.operator)
     return {
         "samples_ms": series.samples_ms,
@@ -197,7 +191,7 @@ def _check_after(
     found = [check(series.last_values, series.last_raw, thread_idents())]
     other = 1 - series.last_values
     binding.refresh(values[other])
-    _poison(binding.inputs)
+    poison(binding.inputs)
     threads = thread_idents()
     return [*found, check(other, binding.call(), threads)]
 
@@ -236,28 +230,6 @@ def _ask_support(module: ModuleType, request: Request, device: MeasuredDevice) -
     reason = supports(request.job.problem, device.torch_device, options)
     if reason is not None:
         raise _Unsupported(str(reason))
-
-
-def _poison(inputs: Mapping[str, Tensor]) -> None:
-    """Fill and free blocks with NaN, so that memory a kernel forgets to write isn't old luck."""
-    like = inputs["q"] if "q" in inputs else next(iter(inputs.values()))
-    if like.is_floating_point():
-        blocks = [torch.full_like(like, float("nan"), requires_grad=False) for _ in range(3)]
-        del blocks
-
-
-def _must_be_unchanged(
-    inputs: Mapping[str, Tensor], values: Mapping[str, Tensor], addresses: Mapping[str, int]
-) -> None:
-    for name, tensor in inputs.items():
-        if tensor.data_ptr() != addresses[name] or not torch.equal(tensor, values[name]):
-            raise _Tampered(f"it changed its input {name}")
-
-
-def _must_be_clean(before: dict[str, Any]) -> None:
-    changed = differences(before, snapshot())
-    if changed:
-        raise _Tampered("it changed the process's state: " + "; ".join(changed[:8]))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import tempfile
 from collections import OrderedDict
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from harness.errors import MeasureError
 from harness.hardware import usable_cores
 from harness.measure.clock import Stopwatch, monotonic_s
-from harness.measure.forks import Child, ForkServer
+from harness.measure.forks import Child, ForkServer, ending
 from harness.measure.request import Request
 from harness.model import Device, Environment, Gpu, Record, Status, utc_now
 from harness.operators.base import Expected
@@ -45,6 +44,18 @@ def cache_folder() -> Path:
     return Path(base) / "attnbench"
 
 
+def worker_environment(threads: int) -> dict[str, str]:
+    """Variables for a fork server: its threads, and where compiled kernels are kept.
+
+    Set for the server and not in this process: Ray gives its actors OMP_NUM_THREADS=1. Compiled
+    kernels live across launches, and where a user has put them if they have.
+    """
+    found = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    for name, folder in COMPILE_CACHES.items():
+        found[name] = os.environ.get(name) or str(cache_folder() / folder)
+    return found
+
+
 class _OracleTooLarge(Exception):
     """The right answer of a problem doesn't fit into this host's memory."""
 
@@ -56,14 +67,7 @@ class Supervisor:
         """``visible_device``: what CUDA_VISIBLE_DEVICES is set to for the children, if given."""
         self._gpu = gpu
         self._threads = gpu.threads or usable_cores()
-        count = str(self._threads)
-        # Set for the server and not here: Ray gives its actors OMP_NUM_THREADS=1.
-        self._env = dict.fromkeys(
-            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), count
-        )
-        # Compiled kernels live across launches, and where a user has put them if they have.
-        for name, folder in COMPILE_CACHES.items():
-            self._env[name] = os.environ.get(name) or str(cache_folder() / folder)
+        self._env = worker_environment(self._threads)
         if visible_device is not None:
             self._env["CUDA_VISIBLE_DEVICES"] = visible_device
         self._server: ForkServer | None = None
@@ -136,10 +140,7 @@ class Supervisor:
             child.kill()
             limit = request.job.timing.timeout_s
             return Status.TIMEOUT, f"still running after timing.timeout_s={limit:g} s, killed"
-        code = child.reap()
-        if code < 0:
-            return Status.CRASHED, f"its process was ended by {signal.Signals(-code).name}"
-        return Status.CRASHED, f"its process ended itself with exit code {code}"
+        return Status.CRASHED, ending(child.reap())
 
     def _bound_log(self) -> None:
         """Cut the log file if it has grown large: a kernel that prints must not fill the disk."""

@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from harness.dispatch import inline
-from harness.measure import binding, job
+from harness.measure import binding, hygiene, job
 from harness.operators import reference
 from harness.store import Store
 
@@ -64,10 +64,10 @@ def watching(operator: str) -> Iterator[Stages]:
         (job, "_check_after", CHECKING),
         (job, "finished_outputs", CHECKING),
         (job, "kept_answers", CHECKING),
-        (job, "_must_be_unchanged", CHECKING),
-        (job, "_poison", CHECKING),
+        (job, "must_be_unchanged", CHECKING),
+        (job, "poison", CHECKING),
         (job, "snapshot", CHECKING),
-        (job, "differences", CHECKING),
+        (hygiene, "differences", CHECKING),
         (binding.Binding, "call", MEASURING),
         (binding.Binding, "refresh", CHECKING),
         (family, "make_inputs", INPUTS),
