@@ -61,6 +61,14 @@ class Printed(StrEnum):
     json = "json"
 
 
+class ClaimsAs(StrEnum):
+    """How ``claims`` prints."""
+
+    text = "text"
+    md = "md"
+    json = "json"
+
+
 class ResultFormat(StrEnum):
     """How ``results`` prints."""
 
@@ -239,6 +247,29 @@ def selftest(
     from harness.cli.selftest import selftest_command
 
     return selftest_command(overrides or [], kernels or [], str(format))
+
+
+@app.command()
+@guarded
+def claims(
+    overrides: Overrides = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Measure anew, or judge what is stored (default: measure where nothing is).",
+        ),
+    ] = None,
+    format: Annotated[ClaimsAs, typer.Option("--format", help="Output format.")] = ClaimsAs.text,
+    store: StoreUrl = None,
+) -> int:
+    """Hold what articles say of attention to arithmetic and to measurements on this machine.
+
+    Overrides change the sweep `experiment=claims` that it measures: gpu=h100, timing.launches=5 …
+    """
+    from harness.cli.claims import claims_command
+
+    return claims_command(overrides or [], measure, str(format), store)
 
 
 @app.command()

@@ -31,9 +31,18 @@ INTERRUPTED = 130
 
 
 def run_command(
-    given: list[str], multirun: bool, kernels: list[Path], report: Path | None, cfg: str | None
+    given: list[str],
+    multirun: bool,
+    kernels: list[Path],
+    report: Path | None,
+    cfg: str | None,
+    *,
+    table: bool = True,
 ) -> int:
-    """Body of ``attnbench run``; returns the exit code."""
+    """Body of ``attnbench run``; returns the exit code.
+
+    ``table``: show the results at the end; else what is printed goes to standard error.
+    """
     folders = user_kernel_dirs(kernels)
     overrides, resume = split_resume(given)
     kept = [masked(override) for override in overrides]
@@ -76,7 +85,7 @@ def run_command(
                         dispatcher.close()
             else:
                 store.finish_sweep(sweep.id, "done")
-        return _conclude(sweep, outcome, planned.store.url, store, report)
+        return _conclude(sweep, outcome, planned.store.url, store, report, table)
 
 
 def _print_config(overrides: list[str], multirun: bool, folders: list[Path], cfg: str) -> int:
@@ -124,17 +133,21 @@ def stopping_on_signals(dispatcher: Dispatcher) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _conclude(sweep: Sweep, outcome: Outcome, url: str, store: Store, report: Path | None) -> int:
+def _conclude(
+    sweep: Sweep, outcome: Outcome, url: str, store: Store, report: Path | None, table: bool
+) -> int:
     """The results table, where everything lies, and the exit code."""
-    print_results({"sweep": sweep.id}, url)
+    out = sys.stdout if table else sys.stderr
+    if table:
+        print_results({"sweep": sweep.id}, url)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(outcome.counts.items()))
-    print(f"\nsweep {sweep.id}: {counts or 'nothing left to run'}")
-    print(f"results: {store.safe_url}")
+    print(f"\nsweep {sweep.id}: {counts or 'nothing left to run'}", file=out)
+    print(f"results: {store.safe_url}", file=out)
     if report is not None:
         from harness.cli.report import write
 
-        print(f"report:  {write(report, sweep.id, None, url)}")
+        print(f"report:  {write(report, sweep.id, None, url)}", file=out)
     if outcome.interrupted:
-        print("interrupted: the same command with resume=true runs what is missing")
+        print("interrupted: the same command with resume=true runs what is missing", file=out)
         return INTERRUPTED
     return 1 if outcome.failures else 0
