@@ -43,7 +43,7 @@ _AGGREGATES = {
     "device_peak_memory_mb": "max",
     "energy_j": "median",
     "power_w": "median",
-    "sm_clock_mhz": "median",
+    "clock_mhz": "median",
     "temperature_c": "max",
     "max_error": "max",
     "baseline_max_error": "max",

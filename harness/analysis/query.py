@@ -81,7 +81,7 @@ COLUMNS = [
     "rmse_ratio",
     "cosine",
     "power_w",
-    "sm_clock_mhz",
+    "clock_mhz",
     "temperature_c",
     "throttle_reasons",
     "compile_cache",

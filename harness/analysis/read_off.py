@@ -17,10 +17,12 @@ FIGURES: dict[str, tuple[str, float]] = {
     "device_peak_memory_mb": ("device_memory_bytes", 1e-6),
     "energy_j": ("energy_j", 1.0),
     "power_w": ("power_w", 1.0),
-    "sm_clock_mhz": ("sm_clock_mhz", 1.0),
+    "clock_mhz": ("clock_mhz", 1.0),
     "temperature_c": ("temperature_c", 1.0),
 }
 """Column, from which condition, times what."""
+OLDER = {"sm_clock_mhz": "clock_mhz", "cpu_mhz": "clock_mhz"}
+"""What conditions were called in older records."""
 TEXTS = ("throttle_reasons", "compile_cache", "autotune")
 """Columns of texts, named as their conditions."""
 
@@ -28,6 +30,7 @@ TEXTS = ("throttle_reasons", "compile_cache", "autotune")
 def columns_of(conditions: Sequence[str]) -> dict[str, pd.Series]:
     """The columns, from each row's conditions as JSON."""
     rows: list[dict[str, Any]] = [json.loads(text) for text in conditions]
+    rows = [{OLDER.get(name, name): value for name, value in row.items()} for row in rows]
     found = {
         column: pd.Series([_figure(row.get(name), scale) for row in rows], dtype="float64")
         for column, (name, scale) in FIGURES.items()

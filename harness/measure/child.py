@@ -17,11 +17,13 @@ import torch
 # import, and takes a second.
 import torch.nn.attention.bias
 
+from harness.hardware import usable_cores
 from harness.measure.contract import attempt
 from harness.measure.device import open_device
 from harness.measure.device_cpu import CpuDevice  # noqa: F401
 from harness.measure.environment import read_environment
 from harness.measure.job import is_out_of_memory, run_job
+from harness.measure.processor import pin
 from harness.measure.tamper import differences, snapshot
 from harness.model import Gpu, Record, Status
 from harness.operators import operator_names, reference
@@ -50,6 +52,7 @@ def measure_jobs(connection: Connection[Any, Any], argument: dict[str, Any]) -> 
     gpu: Gpu = argument["gpu"]
     if gpu.kind == "cpu":
         _limit_memory(MEMORY_SHARE)
+        pin(gpu.threads or usable_cores())  # before the first parallel call starts its threads
     device = open_device(gpu)
     facts, environment = device.describe(), read_environment(argument["harness_commit"])
     connection.send(("hello", facts, environment))

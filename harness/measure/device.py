@@ -14,6 +14,7 @@ import torch
 
 from harness.errors import MeasureError
 from harness.measure.clock import host_ns
+from harness.measure.state import NOTHING, Reading
 from harness.model import Device, Gpu, Memory
 
 Call = Callable[[], object]
@@ -85,6 +86,14 @@ class MeasuredDevice(ABC):
         """Its compute clock just now, None where it can't be read."""
         return None
 
+    def max_clock_mhz(self) -> float | None:
+        """The compute clock below which being slow is remarkable, None where there is no such."""
+        return None
+
+    def read(self) -> Reading:
+        """Its state at this moment, cheap enough to be asked between samples."""
+        return NOTHING
+
     def late_launches(self) -> float:
         """Share of the samples since this was last asked whose launch was not hidden, 0–1."""
         return 0.0
@@ -99,7 +108,7 @@ class MeasuredDevice(ABC):
 
     @abstractmethod
     def conditions(self) -> dict[str, float | str]:
-        """Its state just now: clocks, power, load; what can't be read is left out."""
+        """What else describes it in a record: load, governor …; what can't be read is left out."""
 
     @abstractmethod
     def release_memory(self) -> None:

@@ -14,6 +14,8 @@ import torch
 from harness.hardware import cpu_model, usable_cores
 from harness.measure.clock import host_ns
 from harness.measure.device import Call, MeasuredDevice
+from harness.measure.processor import Cores
+from harness.measure.state import Reading
 from harness.model import Device, Memory
 
 FLUSH_SHARE = 2  # times the last-level cache (FIELD.md §1.6)
@@ -52,6 +54,8 @@ class CpuDevice(MeasuredDevice):
         self._cache = last_level_cache_bytes()
         size = max(FLUSH_MIN_BYTES, FLUSH_SHARE * (self._cache or 0))
         self._flush_buffer = torch.zeros(size // 4, dtype=torch.int32)
+        self._affinity = sorted(os.sched_getaffinity(0))
+        self._cores = Cores(self._affinity)
 
     def describe(self) -> Device:
         """Model name with the thread count: another count is another device."""
@@ -101,17 +105,23 @@ class CpuDevice(MeasuredDevice):
         call()
         return Memory(max(0, _status_bytes("VmHWM") - before), "resident set")
 
+    def read(self) -> Reading:
+        """Clock of the cores, and whether heat held one back, where the system shows them."""
+        cores = self._cores
+        return Reading(clock_mhz=cores.clock_mhz(), throttled_by=cores.throttled_by())
+
     def conditions(self) -> dict[str, float | str]:
-        """One-minute load, niceness, and core 0's governor and frequency where they are shown."""
+        """The cores it may use, load, niceness; governor and highest clock where they are shown."""
         found: dict[str, float | str] = {
+            "cores": ",".join(map(str, self._affinity)),
             "load_1min": os.getloadavg()[0],
             "niceness": os.getpriority(os.PRIO_PROCESS, 0),
         }
-        freq = Path("/sys/devices/system/cpu/cpu0/cpufreq")
-        if (freq / "scaling_governor").is_file():
-            found["governor"] = (freq / "scaling_governor").read_text().strip()
-        if (freq / "scaling_cur_freq").is_file():
-            found["cpu_mhz"] = int((freq / "scaling_cur_freq").read_text()) / 1000
+        governor, limit = self._cores.governor(), self._cores.max_clock_mhz()
+        if governor is not None:
+            found["governor"] = governor
+        if limit is not None:
+            found["clock_limit_mhz"] = limit
         return found
 
     def release_memory(self) -> None:

@@ -20,6 +20,8 @@ import torch
 from harness.errors import MeasureError
 from harness.measure.clock import Stopwatch, host_ns
 from harness.measure.device import Call, MeasuredDevice, NotCapturable
+from harness.measure.nvml import SLOWING, Board, board_of, open_nvml
+from harness.measure.state import Reading
 from harness.model import Device, Memory
 
 FLUSH_SHARE = 2  # times the L2 that the device reports
@@ -57,6 +59,9 @@ class CudaDevice(MeasuredDevice):
         self._flush_buffer = torch.empty(size, dtype=torch.int8, device=self.torch_device)
         self._spin_us = SPIN_MIN_US
         self._timed = self._late = 0
+        nvml = open_nvml()
+        uuid = str(getattr(self._properties, "uuid", ""))
+        self._board: Board | None = board_of(nvml, uuid) if nvml is not None else None
 
     def describe(self) -> Device:
         """As torch and the driver report it."""
@@ -145,6 +150,27 @@ class CudaDevice(MeasuredDevice):
         """As the driver counts it."""
         return int(torch.cuda.mem_get_info()[0])
 
+    def clock_mhz(self) -> float | None:
+        """SM clock, through NVML."""
+        return self._board.clock_mhz() if self._board is not None else None
+
+    def max_clock_mhz(self) -> float | None:
+        """The board's highest SM clock, through NVML."""
+        return self._board.max_clock_mhz() if self._board is not None else None
+
+    def read(self) -> Reading:
+        """SM clock, power, temperature and what slows it, through NVML."""
+        board = self._board
+        if board is None:
+            return Reading()
+        held_by = board.clock_held_by()
+        return Reading(
+            clock_mhz=board.clock_mhz(),
+            power_w=board.power_w(),
+            temperature_c=board.temperature_c(),
+            throttled_by=None if held_by is None else tuple(r for r in held_by if r in SLOWING),
+        )
+
     def late_launches(self) -> float:
         """Share of the samples, since last asked, in which the host was slower than the spin."""
         share = self._late / self._timed if self._timed else 0.0
@@ -176,10 +202,8 @@ class CudaDevice(MeasuredDevice):
         return max(0, int(before - torch.cuda.mem_get_info()[0]))
 
     def conditions(self) -> dict[str, float | str]:
-        """SM clock, power, temperature through NVML, where its Python binding is installed."""
-        from harness.measure.nvml import read_conditions
-
-        return read_conditions(str(getattr(self._properties, "uuid", "")))
+        """Nothing beyond what is read beside the samples."""
+        return {}
 
     def release_memory(self) -> None:
         """Empty torch's cache."""

@@ -177,7 +177,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         "min_bytes": costs.min_bytes(problem),
         "cost_model": costs.MODEL,
         "flags": series.flags,
-        "conditions": tuple(sorted((device.conditions() | read_off).items())),
+        "conditions": tuple(sorted((device.conditions() | series.conditions | read_off).items())),
     }
 
 

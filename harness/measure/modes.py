@@ -18,6 +18,9 @@ from harness.model import MODES
 HOT_SAMPLE_MS = 1.0
 """A hot sample batches calls to at least this long, so that clock resolution doesn't show."""
 HOT_MAX_CALLS = 10_000
+TRIALS = 3
+"""Batches made untimed, to see that they are long enough."""
+TRIAL_MARGIN = 1.25
 SUSTAINED_SAMPLE_MS = 100.0
 """Long enough that what happens between two samples is no rest for the device."""
 SUSTAINED_MAX_CALLS = 1_000_000
@@ -58,9 +61,13 @@ def open_mode(
         return Mode(name, 1, cold)
     if name == "hot":
         calls = _calls(HOT_SAMPLE_MS, warm_ms, HOT_MAX_CALLS)
+        calls = _filled(HOT_SAMPLE_MS, calls, HOT_MAX_CALLS, lambda n: device.time_batch(call, n))
         return Mode(name, calls, lambda: device.time_batch(call, calls))
     if name == "sustained":
         calls = _calls(SUSTAINED_SAMPLE_MS, warm_ms, SUSTAINED_MAX_CALLS)
+        calls = _filled(
+            SUSTAINED_SAMPLE_MS, calls, SUSTAINED_MAX_CALLS, lambda n: device.time_burst(call, n)
+        )
         return Mode(name, calls, lambda: device.time_burst(call, calls))
     if name == "host":
 
@@ -82,6 +89,19 @@ def open_mode(
 
 def _calls(sample_ms: float, warm_ms: float, most: int) -> int:
     return min(most, max(1, math.ceil(sample_ms / max(warm_ms, 1e-6))))
+
+
+def _filled(sample_ms: float, calls: int, most: int, batch: Callable[[int], float]) -> int:
+    """``calls``, or more where calls back to back are quicker than those that were warmed up with.
+
+    ``batch`` makes that many and gives ms a call.
+    """
+    for _ in range(TRIALS):
+        each_ms = batch(calls)
+        if each_ms * calls >= sample_ms or calls >= most:
+            break
+        calls = max(calls + 1, _calls(sample_ms * TRIAL_MARGIN, each_ms, most))
+    return calls
 
 
 def graph_calls(warm_ms: float, input_bytes: int, free_bytes: int | None) -> int:

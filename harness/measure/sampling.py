@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +16,7 @@ from harness.measure.device import MeasuredDevice
 from harness.measure.modes import graph_calls, open_mode
 from harness.measure.rotation import Rotation
 from harness.measure.shape import remarks
+from harness.measure.state import StateLog
 from harness.measure.stop import INTERVAL_SAMPLES, StopRule
 from harness.measure.warmup import warm_up
 from harness.model import Timing
@@ -44,6 +45,8 @@ class Series:
     """Which of the value sets its inputs held."""
     flags: tuple[str, ...] = ()
     """Remarks on its quality."""
+    conditions: dict[str, float | str] = field(default_factory=dict)
+    """How the device was meanwhile."""
 
 
 def sample_series(
@@ -71,12 +74,17 @@ def sample_series(
     mode = open_mode(timing.mode, device, rotation.calls[-1], warm.warm_ms, rotation.calls)
     rule = StopRule(timing)
     device.late_launches()  # those of the warm-up, which taught it how long launches take
+    log = StateLog(device.read, device.max_clock_mhz())
     with _garbage_collector_off():
         loop = Stopwatch()
         reason = None
         while reason is None:
             rotation.refresh(value_sets, keep_outputs=graph)
-            reason = rule.add(mode.sample(), loop.s(), mode.calls)
+            sample_ms = mode.sample()
+            now_s = loop.s()
+            log.sampled(now_s)
+            reason = rule.add(sample_ms, now_s, mode.calls)
+    log.end()
     samples = tuple(rule.samples_ms)
     remarkable = (
         ("few_samples", len(samples) < INTERVAL_SAMPLES),
@@ -92,8 +100,10 @@ def sample_series(
         last_values=rotation.last_values,
         flags=(
             *(name for name, holds in remarkable if holds),
+            *log.flags(),
             *remarks(samples, timing.relative_ci),
         ),
+        conditions=log.conditions(),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 
 from harness.measure.clock import Stopwatch
 from harness.measure.device import Call, MeasuredDevice
@@ -18,6 +19,11 @@ STABLE_SHARE = 0.02
 STABLE_S = 0.05
 """… over this long."""
 LOOK_EVERY_S = 0.01
+FEW_CALLS = 5
+"""As many are made, if that doesn't take longer than FEW_S, so that one slow call sizes nothing."""
+FEW_S = 0.5
+NEWEST_CALLS = 15
+"""The newest ones, whose median is what a warm call takes."""
 EXTRA_S = 3.0
 """Beyond the least time: a clock that isn't stable by then won't be, and the record says so."""
 
@@ -43,7 +49,7 @@ class WarmUp:
     """How a warm-up went."""
 
     warm_ms: float
-    """Time of its last call, ms."""
+    """Median time of its newest calls, ms: batches are sized by it."""
     calls: int
     """Calls made."""
     stable: bool
@@ -53,10 +59,10 @@ class WarmUp:
 def warm_up(call: Call, device: MeasuredDevice, least_s: float) -> WarmUp:
     """Call for at least ``least_s``, and on until the clock is stable or EXTRA_S are over."""
     watch, steady = Stopwatch(), SteadyClock()
-    calls, warm_ms, looked_s = 0, 0.0, float("-inf")
+    calls, newest, looked_s = 0, deque[float](maxlen=NEWEST_CALLS), float("-inf")
     readable, stable = True, False
     while True:
-        warm_ms = device.time_one(call)
+        newest.append(device.time_one(call))
         calls += 1
         now = watch.s()
         if readable and now - looked_s >= LOOK_EVERY_S:
@@ -64,5 +70,6 @@ def warm_up(call: Call, device: MeasuredDevice, least_s: float) -> WarmUp:
             readable = mhz is not None
             stable = mhz is None or steady.add(now, mhz)
             looked_s = now
-        if now >= least_s and (stable or now >= least_s + EXTRA_S):
-            return WarmUp(warm_ms, calls, stable)
+        enough = now >= least_s and (calls >= FEW_CALLS or now >= least_s + FEW_S)
+        if enough and (stable or now >= least_s + EXTRA_S):
+            return WarmUp(median(newest), calls, stable)

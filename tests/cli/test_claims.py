@@ -1,4 +1,4 @@
-"""``attnbench claims``: judged without measuring, from a sweep that is stored, and asked wrongly."""
+"""``attnbench claims``: judged without measuring, from a stored sweep, and asked wrongly."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from harness.measure.binding import Binding
 from harness.measure.device import Call, MeasuredDevice
 from harness.measure.modes import graph_calls, open_mode
 from harness.measure.sampling import sample_series
-from harness.measure.warmup import SteadyClock, warm_up
+from harness.measure.warmup import FEW_CALLS, SteadyClock, warm_up
 from harness.model import Device, Memory, Timing
 
 
@@ -62,23 +62,31 @@ def test_cold_flushes_before_each_single_call() -> None:
     assert device.asked == ["flush", "one", "flush", "one"]
 
 
-@pytest.mark.parametrize(("warm_ms", "calls"), [(0.01, 100), (0.3, 4), (2.0, 1), (0.0, 10_000)])
+@pytest.mark.parametrize(("warm_ms", "calls"), [(0.01, 100), (0.3, 4), (0.0, 10_000)])
 def test_hot_batches_calls_to_a_millisecond(warm_ms: float, calls: int) -> None:
     device = CountingDevice()
     made: list[int] = []
     mode = open_mode("hot", device, lambda: made.append(1), warm_ms)
     assert mode.calls == calls
     assert mode.sample() == 0.5
-    assert device.asked == [f"batch of {calls}"]
-    assert len(made) == calls
+    assert device.asked == [f"batch of {calls}"] * 2, "one untimed, to see that it is long enough"
+    assert len(made) == 2 * calls
+
+
+def test_a_batch_that_turns_out_too_short_is_filled_up() -> None:
+    """Calls back to back take 0.5 ms here, though a single one took 2."""
+    device = CountingDevice()
+    mode = open_mode("hot", device, lambda: None, warm_ms=2.0)
+    assert mode.calls == 3
+    assert device.asked == ["batch of 1", "batch of 3"]
 
 
 def test_sustained_batches_calls_to_a_tenth_of_a_second_and_never_flushes() -> None:
     device = CountingDevice()
     mode = open_mode("sustained", device, lambda: None, warm_ms=4.0)
-    assert mode.calls == 25
+    assert mode.calls == 250, "back to back they take 0.5 ms each"
     assert [mode.sample(), mode.sample()] == [0.5, 0.5]
-    assert device.asked == ["batch of 25", "batch of 25"]
+    assert device.asked == ["batch of 25", *["batch of 250"] * 3]
 
 
 def test_host_times_from_an_idle_device_to_an_idle_one() -> None:
@@ -200,7 +208,16 @@ def test_warm_up_goes_on_until_the_clock_is_stable(monkeypatch: pytest.MonkeyPat
 def test_a_clock_that_cannot_be_read_needs_the_least_time_alone() -> None:
     device = CountingDevice()
     assert warm_up(lambda: None, device, 0.0).stable
-    assert device.asked == ["one"]
+    assert device.asked == ["one"] * FEW_CALLS
+
+
+def test_one_slow_call_does_not_size_the_batches() -> None:
+    class Stumbling(CountingDevice):
+        def time_one(self, call: Call) -> float:
+            super().time_one(call)
+            return 100.0 if len(self.asked) == FEW_CALLS else 1.0
+
+    assert warm_up(lambda: None, Stumbling(), 0.0).warm_ms == 1.0
 
 
 def test_clock_readings_agree_only_once_they_span_the_time_asked_for() -> None:
