@@ -5,6 +5,12 @@ twice what plain torch in the same precision errs by, plus a slack. Alone it is 
 lengths: a causal output's first rows are about 1 and set the bound, its last rows are about
 1/√n, so zeros in the last tile pass. So each row is held to the same rule on its own scale too:
 the RMS of the terms it sums, which is what rounding noise is proportional to.
+
+Both look at the size of errors, under which a wrong factor hides: 1 % is less than a bf16 output
+may err by anywhere. But rounding has no common direction. So the output is also regressed on the
+oracle's, each row over its own scale: the slope may differ from 1 by what rounding could do to
+every element at once, plus GAIN_DEVIATIONS of its own standard error, estimated from the errors as
+they are (White 1980, the heteroskedasticity-consistent one), so that few elements prove nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +33,11 @@ ACCUMULATORS = {"fp64": "fp64"}
 """What sums are kept in where it isn't fp32."""
 FACTOR = 2.0
 """How many times the baseline's error a kernel may err."""
+
+GAIN_SLACK = 1.0
+"""Unit roundoffs the gain may be off by: of fp16 in wider types too, as tf32 kernels round so."""
+GAIN_DEVIATIONS = 4.0
+"""Standard errors of the gain beyond that."""
 
 HUGE = 1e100
 """What garbage is cut to, so that its square and every figure of it stays finite."""
@@ -84,6 +95,7 @@ def judge(problem: Problem, expected: Expected, selected: dict[str, Array]) -> J
         error = np.clip(got.astype(np.float64), -HUGE, HUGE) - right
         measures[name] = _measures(problem, expected, name, right, error)
         checks += _checks(problem, expected, name, error, measures[name])
+        checks += _gain_checks(problem, expected, name, right, error)
     worst = max(checks, key=lambda c: c.strain)
     max_error, rmse_ratio, cosine = measures[worst.output]
     accuracy = Accuracy(
@@ -190,6 +202,25 @@ def _row_checks(
         nothing = float(np.abs(error[empty]).max())
         checks.append(_Check(name, "error of a row that sees nothing", nothing, 0.0))
     return checks
+
+
+def _gain_checks(
+    problem: Problem, expected: Expected, name: str, right: Array, error: Array
+) -> list[_Check]:
+    """The factor common to all errors; none where rows have no scale, or hold rounding alone."""
+    scale = expected.row_scale.get(name)
+    if scale is None:
+        return []
+    weight = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)[..., None]
+    right, products = right * weight, right * error * weight**2
+    power, unit = float(np.square(right).sum()), UNIT_ROUNDOFF.get(problem.dtype, 0.0)
+    if power <= unit**2 * right.size:  # over one key dq and dk are 0, the oracle's rounding apart
+        return []
+    slack = GAIN_SLACK * max(unit, UNIT_ROUNDOFF["fp16"])
+    deviation = float(np.sqrt(np.square(products).sum())) / power
+    gain = abs(float(products.sum())) / power
+    note = f" ({GAIN_DEVIATIONS:g} × its standard error {deviation:.2g} + {slack:.2g})"
+    return [_Check(name, "gain_error", gain, slack + GAIN_DEVIATIONS * deviation, note)]
 
 
 def _rms(x: Array) -> float:

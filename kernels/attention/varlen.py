@@ -3,14 +3,23 @@
 Shapes: q [T, Hq, D], k and v [T, Hkv, D] → out [T, Hq, D], where T counts the actual tokens of all
 sequences. Packed documents are sequences of their own to it, so that pairs across documents cost
 nothing. Causal is bottom-right aligned; a window is (left, right) keys beside the own position.
+torch 2.11 has windows and a scale already, grouped heads only 2.12 (pytorch PR 179468).
 """
 
+import inspect
 import itertools
 
 import torch
 from torch.nn.attention.varlen import varlen_attn
 
 LAYOUT = "THD"
+
+
+def supports(problem, device, options):
+    """Why this torch can't take the problem, or None."""
+    if problem.group != 1 and "enable_gqa" not in inspect.signature(varlen_attn).parameters:
+        return f"varlen_attn of torch {torch.__version__} takes no grouped heads: 2.12 does"
+    return None
 
 
 def lengths_of(problem):
@@ -36,7 +45,8 @@ def build(problem, device, options):
     window = (left, 0 if problem.causal else right)
     longest_q, longest_k = max(lengths_q), max(lengths_k)
     more = {"scale": problem.effective_scale, "window_size": window}
-    more["enable_gqa"] = problem.group != 1
+    if problem.group != 1:
+        more["enable_gqa"] = True
 
     def attention(inputs):
         q, k, v = inputs["q"], inputs["k"], inputs["v"]

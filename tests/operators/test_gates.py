@@ -85,7 +85,7 @@ def test_the_gradient_of_sinks_is_judged(dtype: str, seq_q: int) -> None:
     def attend(x: dict[str, Tensor]) -> Tensor:
         return with_sinks(problem, x)
 
-    for seed in range(4):
+    for seed in range(2):
         found = judged(problem, attend, seed)
         assert found.ok, found.reason
     for wrong in (
@@ -100,7 +100,7 @@ def test_the_gradient_of_sinks_is_judged(dtype: str, seq_q: int) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mask", list(MASKS))
 def test_a_right_output_passes(dtype: str, mask: str) -> None:
-    for seed in range(3):
+    for seed in range(2):
         problem = attention(dtype=dtype, direction="forward_backward", seq_k=40, **MASKS[mask])
         found = judged(problem, lambda x, p=problem: plain(p, x), seed)
         assert found.ok, found.reason
@@ -129,24 +129,27 @@ WRONG: dict[str, Callable[[Problem, dict[str, Tensor]], Tensor]] = {
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp32"])
-@pytest.mark.parametrize("mistake", list(WRONG))
 @pytest.mark.parametrize("length", [64, 1024])
-def test_a_planted_mistake_fails(
-    dtype: str, mistake: str, length: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_planted_mistake_fails(dtype: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At 1,024 tokens only a sample is looked at, and late rows are a thirtieth of the first."""
     if length == 1024:
         monkeypatch.setattr(reference, "WHOLE_FLOPS", 0)
         monkeypatch.setattr(reference, "SAMPLE_ROWS", 64)
     problem = attention(dtype=dtype, batch=1, seq_q=length, seq_k=length, causal=True)
-    right = judged(problem, lambda x: plain(problem, x))
+    x, word = reference.make_inputs(problem, 1, CPU, "BHSD"), reference.expected(problem, 1)
+    assert (word.share < 1) == (length == 1024)
+
+    def verdict(out: Tensor) -> Judgement:
+        return judge(problem, word, reference.select(problem, 1, {"out": out}, "BHSD"))
+
+    right = verdict(plain(problem, x))
     assert right.ok, right.reason
-    wrong = judged(problem, lambda x: WRONG[mistake](problem, x))
-    assert not wrong.ok
-    assert wrong.reason.startswith("out: ")
-    assert wrong.accuracy is not None
-    assert (wrong.accuracy.checked_share < 1) == (length == 1024)
-    assert np.isfinite([wrong.accuracy.max_error, wrong.accuracy.rmse_ratio]).all()
+    for mistake, attend in WRONG.items():
+        wrong = verdict(attend(problem, x))
+        assert not wrong.ok, mistake
+        assert wrong.reason.startswith("out: "), mistake
+        assert wrong.accuracy is not None
+        assert np.isfinite([wrong.accuracy.max_error, wrong.accuracy.rmse_ratio]).all()
 
 
 def test_zeros_in_the_last_tile_hide_below_the_bound_on_the_largest_error() -> None:
