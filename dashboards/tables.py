@@ -82,20 +82,16 @@ def over_baseline(cell: dict[str, Any]) -> str:
 
 
 def growth(frame: pd.DataFrame) -> Table:
-    """The fitted exponent of each kernel: a row for each panel, a column for each kernel."""
-    fits = tidy.records(exponents(frame))
-    names = sorted({fit["kernel"] for fit in fits})
-    rows: dict[str, dict[str, str]] = {}
-    for fit in fits:
-        text = power(fit["exponent"])
-        if not (is_missing(fit["low"]) or is_missing(fit["high"])):
-            text += f" ({fit['low']:.2f} to {fit['high']:.2f})"
-        rows.setdefault(fit["panel"], {})[fit["kernel"]] = text
-    return Table(
-        ["Problem", *names],
-        [[panel, *(row.get(name, "–") for name in names)] for panel, row in rows.items()],
-        frozenset(range(1, len(names) + 1)),
-    )
+    """The fitted exponent of each kernel on each panel: a row each, the slowest kernel first."""
+    rows = []
+    for fit in tidy.records(exponents(frame)):
+        known = not (is_missing(fit["low"]) or is_missing(fit["high"]))
+        interval = f"{fit['low']:.2f} to {fit['high']:.2f}" if known else "not known"
+        rows.append(
+            [fit["panel"], fit["kernel"], power(fit["exponent"]), interval, f"{fit['points']}"]
+        )
+    columns = ["Problem", "Kernel", "Growth", "95 % interval", "Lengths"]
+    return Table(columns, rows, frozenset({2, 3, 4}))
 
 
 def failed(frame: pd.DataFrame) -> Table:

@@ -126,7 +126,7 @@ def _panels(frame: pd.DataFrame) -> pd.Series:
     )
     ambiguous = (shape.groupby(workload).transform("nunique") > 1) | (workload == "")
     short = frame[["seq_q", "seq_k"]].min(axis=1)
-    uneven = _text(short) + " queries"
+    uneven = (_text(short) + " queries").where(short != 1, "1 query")
     uneven = uneven.where(frame["seq_q"] < frame["seq_k"], _text(short) + " keys")
     parts = [
         workload,

@@ -12,7 +12,7 @@ import pandas as pd
 from dashboards import theme, tidy
 from dashboards.charts.axes import SHORT_LENGTH
 from dashboards.charts.lines import label_room, panels
-from dashboards.formats import is_missing, listing
+from dashboards.formats import count, is_missing, listing
 
 SHORT = {
     "skipped": "skip",
@@ -39,6 +39,9 @@ def speedup(
     ratios = tidy.speedups(frame, baseline)
     if ratios["speedup"].notna().sum() == 0:
         return theme.message(title, f"No kernel was measured on the same problems as {baseline}.")
+    everywhere = len(tidy.panels(ratios))
+    found = ratios.loc[ratios["speedup"].notna(), "panel"].unique()
+    ratios = ratios[ratios["panel"].isin(found)]
     rows = _rows(ratios)
     order = _order(ratios)
     names = tidy.panels(ratios)
@@ -55,7 +58,7 @@ def speedup(
         chart,
         title=title,
         subtitle=f"Time of {baseline} over time of the kernel, same problem, same device. "
-        "Hatched: no number, the word says why.",
+        "Hatched: no number, the word says why." + _left_out(everywhere - len(names), baseline),
         description=f"Heatmap of the speed-up of {listing(order)} over {baseline} by sequence "
         f"length, on a log colour scale centred on 1; a panel each for {listing(names)}.",
         layout={
@@ -67,6 +70,12 @@ def speedup(
             "chrome": label_room(order),
         },
     )
+
+
+def _left_out(panels: int, baseline: str) -> str:
+    if not panels:
+        return ""
+    return f" {count(panels, 'panel')} not drawn: {baseline} has no number there."
 
 
 def _rows(ratios: pd.DataFrame) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,10 @@ from dashboards.tables import html, value_of
 from harness.analysis.query import cells as cells_of
 
 MAX_KERNELS = 20
-"""Kernels that charts draw; a chart with more can't be read. The tables have them all."""
+"""Kernels that a panel draws; one with more can't be read. The tables have them all."""
+
+MAX_LEGEND = 40
+"""Kernels that the panels of a chart draw together: more have no colour and shape of their own."""
 
 MAX_PANELS = 24
 """Panels that a chart draws. The tables have them all."""
@@ -27,7 +31,7 @@ TIES = (
 )
 GROWTH = (
     "Slope of log time over log length: 2 is quadratic, 1 is linear. A fixed cost a call flattens "
-    "it at short lengths."
+    "it at short lengths. Of three lengths the interval is wide: measure more of them to narrow it."
 )
 
 
@@ -89,17 +93,28 @@ def sections(
 def drawable(frame: pd.DataFrame, baseline: str | None) -> tuple[pd.DataFrame, str]:
     """What charts draw of ``frame``, and a sentence on what they leave out ("" for nothing)."""
     kernels, panels = tidy.kernels(frame), tidy.panels(frame)
-    if len(kernels) <= MAX_KERNELS and len(panels) <= MAX_PANELS:
+    kept, first = _legible(frame, baseline), panels[:MAX_PANELS]
+    if len(kept) == len(kernels) and len(first) == len(panels):
         return frame, ""
-    ok = frame.loc[frame["status"] == "ok", "label"].value_counts()
-    ranked = sorted(kernels, key=lambda k: (k != baseline, -int(ok.get(k, 0)), k))
-    kept, first = ranked[:MAX_KERNELS], panels[:MAX_PANELS]
     note = (
         f"Charts draw {len(kept)} of {count(len(kernels), 'kernel')} (those with most results) and "
         f"{len(first)} of {count(len(panels), 'panel')}; the tables have all. "
         "A report on one sweep has fewer: attnbench report --sweep ID"
     )
     return frame[frame["label"].isin(kept) & frame["panel"].isin(first)], note
+
+
+def _legible(frame: pd.DataFrame, baseline: str | None) -> list[str]:
+    """Kernels in the order of their results, the baseline first, as far as panels can be read."""
+    ok = frame.loc[frame["status"] == "ok", "label"].value_counts()
+    where = frame.groupby("label")["panel"].unique()
+    kept: list[str] = []
+    drawn: Counter[str] = Counter()
+    for name in sorted(where.index, key=lambda k: (k != baseline, -int(ok.get(k, 0)), k)):
+        if len(kept) < MAX_LEGEND and all(drawn[panel] < MAX_KERNELS for panel in where[name]):
+            kept.append(name)
+            drawn.update(where[name])
+    return kept
 
 
 def _best(frame: pd.DataFrame, baseline: str) -> Section:

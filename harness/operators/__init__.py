@@ -2,7 +2,8 @@
 
     harness/operators/<name>/cost.py        counts and validation, the standard library alone
     harness/operators/<name>/reference.py   seeded inputs, oracle, selection of outputs (torch)
-    harness/operators/<name>/cases.py       small problems over what its kernels may claim
+    harness/operators/<name>/cases.py       small problems over what its kernels may claim; without
+                                            one, those that all recurrent operators share
 
 A folder with these files is an operator: nothing registers it. Importing this package imports
 neither torch nor numpy, so planning can count FLOPs without either.
@@ -28,16 +29,18 @@ def operator_names() -> tuple[str, ...]:
 @cache
 def cost_model(name: str) -> CostModel:
     """Validation and counts of operator ``name``; torch-free. InvalidProblem if unknown."""
-    return cast(CostModel, _load(name, "cost"))
+    return cast(CostModel, _load(name, "cost", "COUNTS"))
 
 
 @cache
 def reference(name: str) -> Reference:
     """Inputs and oracle of operator ``name``; imports torch. InvalidProblem if unknown."""
-    return cast(Reference, _load(name, "reference"))
+    return cast(Reference, _load(name, "reference", "FAMILY"))
 
 
-def _load(name: str, part: str) -> object:
+def _load(name: str, part: str, shared: str) -> object:
+    """The module, or where it has one the object in it that does the work."""
     if name not in operator_names():
         raise InvalidProblem(f"unknown operator {name!r}. {did_you_mean(name, operator_names())}")
-    return importlib.import_module(f"harness.operators.{name}.{part}")
+    module = importlib.import_module(f"harness.operators.{name}.{part}")
+    return getattr(module, shared, module)

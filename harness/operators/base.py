@@ -1,7 +1,7 @@
 """The two halves of an operator as protocols, and what its oracle hands to the gates.
 
-Both halves are modules, not classes: ``cost.py`` has the functions of ``CostModel`` at its top
-level, ``reference.py`` those of ``Reference``.
+A half is a module with these functions at its top level, or where several operators share them an
+object in it: ``COUNTS`` of a ``cost.py``, ``FAMILY`` of a ``reference.py``.
 """
 
 from __future__ import annotations

@@ -9,10 +9,14 @@ every claim of its yaml because it exists.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Iterator
 
-from harness.model import Gpu, Kernel, Problem
+from harness.model import Gpu, Kernel, Limits, Problem
 from harness.operators import cost_model
+from harness.operators.base import CostModel
+from harness.operators.recurrent.cases import recurrent_cases
+from harness.operators.recurrent.counts import Counts
 
 
 def claims(kernel: Kernel, kind: str) -> list[tuple[str, str]]:
@@ -31,9 +35,21 @@ def cases(kernel: Kernel, dtype: str, direction: str, gpu: Gpu) -> Iterator[Prob
     operator, and where a case makes no sense.
     """
     model = cost_model(kernel.operator)
-    module = importlib.import_module(f"harness.operators.{kernel.operator}.cases")
-    for offered in module.cases(dict(kernel.limits)[gpu.kind], dtype, direction):
+    for offered in _offered(
+        model, kernel.operator, dict(kernel.limits)[gpu.kind], dtype, direction
+    ):
         taken = next((p for p in offered if kernel.refusal(p, gpu) is None), None)
         if taken is not None:
             model.validate(taken)
             yield taken
+
+
+def _offered(
+    model: CostModel, operator: str, limits: Limits, dtype: str, direction: str
+) -> Iterator[list[Problem]]:
+    """The cases of an operator's own file, or what all recurrent operators share."""
+    name = f"harness.operators.{operator}.cases"
+    if importlib.util.find_spec(name) is None and isinstance(model, Counts):
+        yield from recurrent_cases(model, limits, dtype, direction)
+    else:
+        yield from importlib.import_module(name).cases(limits, dtype, direction)

@@ -29,7 +29,7 @@ def test_a_panel_names_the_workload_the_dtype_and_what_else_varies():
         "llama3_8b · 16/8 heads × 128 · bf16",
     }
     frame = prepared({"seq_q": 1, "seq_k": 4096})
-    assert list(frame.panel) == ["llama3_8b · bf16 · 1 queries"]
+    assert list(frame.panel) == ["llama3_8b · bf16 · 1 query"]
     assert list(frame.length) == [4096]
 
 

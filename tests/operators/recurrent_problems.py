@@ -10,8 +10,9 @@ from torch import Tensor
 
 from harness.model import Problem
 from harness.operators import operator_names, reference
+from harness.operators.recurrent.family import Family
 
-RECURRENT = tuple(n for n in operator_names() if hasattr(reference(n), "FAMILY"))
+RECURRENT = tuple(n for n in operator_names() if isinstance(reference(n), Family))
 """Operators built on harness/operators/recurrent."""
 SQUARE = ("rwkv6", "rwkv7")
 """Those whose state must be square."""

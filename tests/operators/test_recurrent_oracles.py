@@ -83,10 +83,11 @@ def test_a_sample_of_heads_is_a_part_of_the_whole(
     operator: str, layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = reference(operator)
+    assert isinstance(module, family.Family)
     problem = recurrent(operator, batch=3, heads_q=4, heads_kv=4, direction="forward_backward")
     whole = module.expected(problem, 5)
     outputs = {}
-    for name, shape in module.FAMILY.output_shapes(problem).items():  # type: ignore[attr-defined]
+    for name, shape in module.output_shapes(problem).items():
         tensor = torch.from_numpy(whole.outputs[name].reshape(shape))
         outputs[name] = tensor if layout == "BHSD" else tensor.transpose(1, 2).contiguous()
     monkeypatch.setattr(family, "WHOLE_UPDATES", 0)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 
 import pytest
 
 from harness.errors import InvalidProblem
+from harness.model import Gpu, Kernel, Limits
 from harness.operators import cost_model, operator_names, reference
 from harness.operators.base import CostModel, Gate, Reference
+from harness.operators.cases import cases
 
 
 def members(protocol: type) -> set[str]:
@@ -26,8 +27,15 @@ def test_every_operator_has_both_halves_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", operator_names())
 def test_every_operator_enumerates_what_its_kernels_may_claim(name: str) -> None:
-    """Without cases.py no kernel of it would be held to its claims."""
-    assert callable(importlib.import_module(f"harness.operators.{name}.cases").cases)
+    """Without cases no kernel of it would be held to its claims."""
+    limits = Limits(
+        dtypes=("fp32",), masks=("full", "causal"), directions=("forward",),
+        caches=("", "contiguous"), kv_dtypes=(),
+    )  # fmt: skip
+    kernel = Kernel("any", name, "any.py", limits=(("cpu", limits),))
+    lengths = {p.seq_k for p in cases(kernel, "fp32", "forward", Gpu("cpu", "cpu"))}
+    assert 1 in lengths
+    assert len(lengths) > 3
 
 
 def test_attention_is_an_operator() -> None:

@@ -7,14 +7,8 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "delta_rule/1"
 COUNTS = Counts(
     operator="delta_rule",
     inputs=(Input("q", "qk"), Input("k", "qk"), Input("v", "v"), Input("beta", "one")),
     step=6,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

@@ -37,7 +37,3 @@ def oracle(x: dict[str, Tensor], problem: Problem) -> Tensor:
 FAMILY = Family(
     COUNTS, oracle, {"k": unit("k"), "beta": lambda normal: normal("beta").sigmoid()}, BOUND
 )
-DIFFERENTIABLE = FAMILY.differentiable
-make_inputs = FAMILY.make_inputs
-expected = FAMILY.expected
-select = FAMILY.select

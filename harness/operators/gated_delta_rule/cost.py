@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "gated_delta_rule/1"
 COUNTS = Counts(
     operator="gated_delta_rule",
     inputs=(
@@ -19,8 +18,3 @@ COUNTS = Counts(
     ),
     step=7,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

@@ -46,7 +46,3 @@ FAMILY = Family(
     },
     BOUND,
 )
-DIFFERENTIABLE = FAMILY.differentiable
-make_inputs = FAMILY.make_inputs
-expected = FAMILY.expected
-select = FAMILY.select

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "linear_attention/1"
 COUNTS = Counts(
     operator="linear_attention",
     inputs=(Input("q", "qk"), Input("k", "qk", rows="k"), Input("v", "v", rows="k")),
@@ -16,8 +15,3 @@ COUNTS = Counts(
     causal_only=False,
     scaled=False,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "mamba2/1"
 COUNTS = Counts(
     operator="mamba2",
     inputs=(
@@ -21,8 +20,3 @@ COUNTS = Counts(
     shared_heads=True,
     scaled=False,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

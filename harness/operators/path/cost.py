@@ -8,16 +8,17 @@ Backward: attention's 2·P·(3dk + 2dv), and 12·dk a pair: each step again, and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.model import Problem
 from harness.operators.recurrent.counts import Counts, Input
-
-MODEL = "path/1"
 
 
 @dataclass(frozen=True)
 class PathCounts(Counts):
     """Counts of a softmax over pairs, where the recurrent operators have a state."""
+
+    STATEFUL: ClassVar[bool] = False
 
     def flops(self, p: Problem) -> int:
         """FLOPs of the problem's direction, as the module's docstring says."""
@@ -45,8 +46,3 @@ COUNTS = PathCounts(
     ),
     step=0,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

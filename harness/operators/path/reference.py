@@ -92,7 +92,3 @@ def _block(own: Tensor, q: Tensor, *behind: Tensor) -> Tensor:
 
 VALUES = {"w": unit("w"), "beta": lambda normal: 2 * normal("beta").sigmoid()}
 FAMILY = Family(COUNTS, oracle, VALUES, BOUND, work=lambda p: p.seq_q * p.seq_k * p.head_dim_qk / 8)
-DIFFERENTIABLE = FAMILY.differentiable
-make_inputs = FAMILY.make_inputs
-expected = FAMILY.expected
-select = FAMILY.select

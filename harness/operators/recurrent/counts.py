@@ -9,6 +9,7 @@ inputs rather than kept, so 3 · forward less the products that only read the st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.errors import InvalidProblem
 from harness.model import Problem
@@ -76,6 +77,16 @@ class Counts:
     """``scale`` means something to it."""
     square: bool = False
     """Its state is square: both head dims are the same."""
+    version: int = 1
+    """Of the formulas: changed with them."""
+
+    STATEFUL: ClassVar[bool] = True
+    """``kv_cache_bytes`` is of a state, not of a cache."""
+
+    @property
+    def MODEL(self) -> str:
+        """Name and version of the formulas."""
+        return f"{self.operator}/{self.version}"
 
     def validate(self, p: Problem) -> None:
         """Raise InvalidProblem for what the operator can't mean, naming the field and its value."""

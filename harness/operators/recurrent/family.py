@@ -71,7 +71,7 @@ class Family:
         self._values = dict(values)
         self._bound = bound
         self._work = work or _state_updates
-        self.differentiable = tuple(i.name for i in counts.inputs if i.trained)
+        self.DIFFERENTIABLE = tuple(i.name for i in counts.inputs if i.trained)
 
     def gate(self, problem: Problem) -> Gate:
         """The RMSE ratio that decides, for all outputs and for each row over its neighbourhood."""
@@ -111,7 +111,7 @@ class Family:
             if given.rows == "weight":
                 out = out.view(shape[1], shape[3])
             out = out.to(device)
-            if problem.direction != "forward" and given.name in self.differentiable:
+            if problem.direction != "forward" and given.name in self.DIFFERENTIABLE:
                 out.requires_grad_()
             inputs[given.name] = out
         return inputs
@@ -188,8 +188,8 @@ class Family:
             found = {"out": self.oracle(x, p)}
             if backward:
                 grad = torch.stack([self._rounded(p, seed, _grad_out(), at) for at in heads])
-                wanted = [leaves[name] for name in self.differentiable]
-                names = [f"d{name}" for name in self.differentiable]
+                wanted = [leaves[name] for name in self.DIFFERENTIABLE]
+                names = [f"d{name}" for name in self.DIFFERENTIABLE]
                 found |= zip(names, torch.autograd.grad(found["out"], wanted, grad), strict=True)
         outputs = {n: found[n].detach().numpy() for n in self.judged(p, heads)}
         total = sum(int(np.prod(s)) for s in self.output_shapes(p).values())

@@ -33,7 +33,3 @@ def oracle(x: dict[str, Tensor], problem: Problem) -> Tensor:
 
 
 FAMILY = Family(COUNTS, oracle, {}, BOUND)
-DIFFERENTIABLE = FAMILY.differentiable
-make_inputs = FAMILY.make_inputs
-expected = FAMILY.expected
-select = FAMILY.select

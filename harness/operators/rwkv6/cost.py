@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "rwkv6/1"
 COUNTS = Counts(
     operator="rwkv6",
     inputs=(
@@ -21,8 +20,3 @@ COUNTS = Counts(
     scaled=False,
     square=True,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs

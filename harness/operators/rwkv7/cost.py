@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from harness.operators.recurrent.counts import Counts, Input
 
-MODEL = "rwkv7/1"
 COUNTS = Counts(
     operator="rwkv7",
     inputs=tuple(Input(name, "qk") for name in ("r", "w", "k", "v", "a", "b")),
@@ -15,8 +14,3 @@ COUNTS = Counts(
     scaled=False,
     square=True,
 )
-validate = COUNTS.validate
-flops = COUNTS.flops
-min_bytes = COUNTS.min_bytes
-kv_cache_bytes = COUNTS.kv_cache_bytes
-visible_pairs = COUNTS.visible_pairs
