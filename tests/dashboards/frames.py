@@ -55,6 +55,7 @@ def record(**over: Any) -> dict[str, Any]:
         "operator": "attention",
         "kernel": "eager",
         "kernel_options": "",
+        "autotune": None,
         "batch": 1,
         "heads_q": heads_q,
         "heads_kv": heads_kv,
