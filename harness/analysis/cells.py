@@ -80,7 +80,7 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     columns = [*kept[:at], "launches", *kept[at:]]
     if frame.empty:
         return frame.assign(launches=pd.Series(dtype="int64"))[columns]
-    final = _final_attempts(frame.assign(_board=_boards(frame)))
+    final = final_attempts(frame.assign(_board=_boards(frame)))
     group = final.groupby(_CELL, sort=False)
     worst = final.loc[group["_severity"].idxmax()].set_index(_CELL)
     out = _representatives(final).reindex(group.size().index)
@@ -112,7 +112,7 @@ def _boards(frame: pd.DataFrame) -> pd.Series:
     return board.where(~none, first).fillna("")
 
 
-def _final_attempts(frame: pd.DataFrame) -> pd.DataFrame:
+def final_attempts(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a launch: the attempt that succeeded, else the last."""
     severity = frame["status"].map({name: i for i, name in enumerate(SEVERITY)})
     ranked = frame.assign(_severity=severity, _ok=severity == 0)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from harness.analysis.cells import cells, latest
 from harness.analysis.metrics import METRICS
@@ -139,6 +139,8 @@ def results(
     gpus: Mapping[str, Gpu] | None = None,
     commands: bool = False,
     excluded: bool = False,
+    only: Sequence[ColumnElement[bool]] = (),
+    more: Mapping[str, ColumnElement[Any]] | None = None,
 ) -> pd.DataFrame:
     """Every record that matches, as COLUMNS, in the order of arrival; empty where none does.
 
@@ -146,7 +148,8 @@ def results(
     time, or an age such as 7d. ``gpus`` are the hardware facts that ``peak_share`` needs: it is NaN
     for hardware they don't describe. ``commands`` adds a last column, the command that measures
     the row again. Results that `attnbench store exclude` marked are ignored, unless ``excluded``:
-    then a last column of that name says why, None for the others.
+    then a last column of that name says why, None for the others. ``only`` are further conditions
+    on columns of the result table, ``more`` further columns of it or of a dimension, put last.
 
     What isn't known is NaN or None: the device of a job that never reached one, a speed of a record
     that isn't ok, an interval of fewer than 6 samples.
@@ -157,7 +160,8 @@ def results(
     """
     tables = schema
     with store.reading() as connection:
-        query = _query()
+        query = _query().add_columns(*(c.label(f"more_{name}") for name, c in (more or {}).items()))
+        query = query.where(*only)
         if not excluded:
             query = query.where(_EXCLUDED.is_(None))
         for column, names in (
@@ -188,6 +192,8 @@ def results(
     tidy = _tidy(frame, problems, gpus)
     if again is not None:
         tidy = tidy.assign(command=again)
+    for name in more or {}:
+        tidy[name] = frame[f"more_{name}"]
     return tidy.assign(excluded=frame["excluded"].astype(object)) if excluded else tidy
 
 

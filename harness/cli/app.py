@@ -78,6 +78,15 @@ class ResultFormat(StrEnum):
     parquet = "parquet"
 
 
+class Compared(StrEnum):
+    """How ``compare`` prints."""
+
+    table = "table"
+    md = "md"
+    json = "json"
+    csv = "csv"
+
+
 class Listable(StrEnum):
     """What ``list`` lists."""
 
@@ -208,6 +217,51 @@ def report(
     from harness.cli.report import report_command
 
     return report_command(out, sweep, baseline, store)
+
+
+@app.command()
+@guarded
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="What ratios are relative to.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is compared with it.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS",
+            help="A and B are values of: kernel, gpu, board, dtype, direction, env.torch, "
+            "env.driver, commit, source, library_version …",
+        ),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="latency, tflops, bandwidth, memory, energy, accuracy …")
+    ] = "latency",
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Experiment name.")] = None,
+    sweep: Annotated[list[str] | None, typer.Option(help="Sweep id: with --by.")] = None,
+    since: Annotated[str | None, typer.Option(help="ISO date or time, or 7d, 12h.")] = None,
+    least_effect: Annotated[
+        float | None, typer.Option(help="Least change that counts, a share (0.02 is 2 %).")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Rows of the table; 0 for all.")] = 40,
+    format: Annotated[Compared, typer.Option("--format", help="Output format.")] = Compared.table,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Compare B with A: sweeps, tags, commits, dates, or with --by kernels, GPUs, versions …
+
+    A and B are a sweep's id or its beginning, a tag, a sweep's name (nightly, nightly~1 before it),
+    last, last~1, a commit, a date (as of its end) or an age (7d). sweep:, tag:, commit:, date:
+    before it says which is meant.
+    """
+    from harness.analysis.compare.reading import Filters
+    from harness.cli.compare import compare_command
+
+    filters = Filters(kernel, dtype, gpu, experiment, sweep, since)
+    return compare_command(
+        (a, b), by, metric, filters, least_effect, limit, str(format), out, store
+    )
 
 
 @app.command(name="list")

@@ -79,6 +79,11 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> int:
     return 0
 
 
+def write_text(out: Path, text: str) -> None:
+    """Write a file. Raises AttnbenchError, saying why, where it can't be."""
+    _write(out, lambda path: path.write_text(text))
+
+
 def _write(out: Path, write: Callable[[Path], object]) -> None:
     try:
         write(out)
