@@ -14,6 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.query import COLUMNS
+from harness.analysis.read_off import TEXTS
+
 SHAPES = {"llama3_8b": (32, 8, 128), "gpt2": (12, 12, 64)}
 LENGTHS = (128, 256, 512, 1024, 2048)
 SPEED = {  # share of the device's rate, fixed overhead in ms, holds the score matrix
@@ -55,7 +58,6 @@ def record(**over: Any) -> dict[str, Any]:
         "operator": "attention",
         "kernel": "eager",
         "kernel_options": "",
-        "autotune": None,
         "batch": 1,
         "heads_q": heads_q,
         "heads_kv": heads_kv,
@@ -136,7 +138,7 @@ def record(**over: Any) -> dict[str, Any]:
         ]:
             row[name] = over.get(name, math.nan)
         row["samples"] = 0
-    return row
+    return dict.fromkeys(COLUMNS, math.nan) | dict.fromkeys(TEXTS) | row  # what isn't known
 
 
 def frame_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
