@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from harness.errors import RecordConflict
 from harness.model import Record, Sweep
 from harness.store.dimensions import KnownIds
-from harness.store.engine import insert_plain, new_ids
+from harness.store.engine import insert_new, insert_plain, new_ids
 from harness.store.reading import load, sweep_number
 from harness.store.rows import Row, content_key, pack_samples, result_row
 from harness.store.schema import result, sample, sweep
@@ -37,11 +37,12 @@ class Writer:
     def start(self, connection: Connection, started: Sweep) -> None:
         """Store a sweep as running, or set it running again. Raises RecordConflict."""
         there = select(sweep).where(sweep.c.key == started.id)
-        old = connection.execute(there).mappings().one_or_none()
         row = sweep_row(started)
-        if old is None:
-            connection.execute(insert(sweep).values(row))
-        elif sweep_row(stored_sweep(dict(old))) != row:
+        old = connection.execute(there).mappings().one_or_none()
+        if old is None:  # another process may start it at this very moment
+            connection.execute(insert_new(connection, sweep).values(row))
+            old = connection.execute(there).mappings().one()
+        if sweep_row(stored_sweep(dict(old))) != row:
             raise RecordConflict(
                 f"{self._store} has another sweep {started.id}, started {old['started_at']} by "
                 f"`{old['command']}`"
