@@ -29,16 +29,21 @@ def validate(problem: Problem) -> None:
             f"operator attention has no rule of correctness for dtype={problem.dtype!r}; "
             f"it takes {', '.join(DTYPES)}"
         )
-    if problem.window_left == 0 and problem.causal:
-        raise InvalidProblem(
-            "window_left=0 and nothing to the right: a query sees its own position alone, so the "
-            "output is v whatever the scores are. A window of W keys has window_left=W-1, 1 or more"
-        )
+    check_window(problem)
     if problem.alibi and problem.param("alibi") is not True:
         raise InvalidProblem(f"alibi={problem.param('alibi')!r} must be true or false")
     _check_params(problem)
     _check_pattern(problem)
     _check_lengths(problem)
+
+
+def check_window(problem: Problem) -> None:
+    """Raise InvalidProblem for a window of a query's own position, of whichever operator."""
+    if problem.window_left == 0 and problem.causal:
+        raise InvalidProblem(
+            "window_left=0 and nothing to the right: a query sees its own position alone, so the "
+            "output is v whatever the scores are. A window of W keys has window_left=W-1, 1 or more"
+        )
 
 
 def _check_params(problem: Problem) -> None:

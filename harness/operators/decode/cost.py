@@ -15,6 +15,7 @@ from functools import lru_cache
 from harness.errors import InvalidProblem
 from harness.model import Problem
 from harness.operators.attention import cost as attention
+from harness.operators.attention.validation import check_window
 
 MODEL = "decode/1"
 DTYPES = ("fp64", "fp32", "fp16", "bf16")
@@ -67,6 +68,7 @@ def validate_cache(problem: Problem) -> None:
     if p.pattern or p.sinks or p.mask not in ("full", "causal", "causal_window"):
         what = "sinks" if p.sinks else f"mask {p.mask}"
         raise InvalidProblem(f"{operator} has no {what}: it takes full, causal and causal_window")
+    check_window(p)
     if p.lengths_seed and not p.lengths and p.cache == "contiguous":
         raise InvalidProblem(f"lengths_seed={p.lengths_seed} has no effect without lengths")
     _ = p.lengths_k  # raises for an unknown distribution
