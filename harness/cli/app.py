@@ -264,6 +264,48 @@ def compare(
     )
 
 
+@app.command()
+@guarded
+def gate(
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASELINE",
+            help="Hold it to this: sweep, tag, commit, date (see compare), branch:NAME, history.",
+        ),
+    ],
+    candidate: Annotated[
+        str, typer.Argument(metavar="[CANDIDATE]", help="What is judged.")
+    ] = "last",
+    config: Annotated[
+        str, typer.Option("--config", help="Option of conf/gate, or a yaml file.")
+    ] = "default",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="metrics.latency_ms=0.1 …; repeatable."),
+    ] = None,
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    experiment: Annotated[list[str] | None, typer.Option(help="Experiment name.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML goes here.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="JSON here.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """For a CI: did anything regress against the baseline? Prints Markdown.
+
+    Exit codes: 0 a regression is ruled out; 1 something regressed, or fails now; 2 wrong usage or a
+    failure of the tool; 3 not enough evidence.
+    """
+    from harness.analysis.compare.reading import Filters
+    from harness.cli.gate import gate_command
+
+    filters = Filters(kernel, dtype, gpu, experiment)
+    return gate_command(baseline, candidate, config, set_ or [], filters, junit, json, store)
+
+
 @app.command(name="list")
 @guarded
 def list_(

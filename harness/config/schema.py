@@ -162,6 +162,18 @@ class ExperimentConf:
 
 
 @dataclass
+class GateConf:
+    """Mirrors ``harness.config.gate.GateSettings``; read apart from the composed cells."""
+
+    name: str = MISSING
+    description: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    kernels: dict[str, dict[str, float]] = field(default_factory=dict)
+    false_discoveries: float = 0.05
+    unknown_share: float = 0.0
+
+
+@dataclass
 class RootConfig:
     """One composed cell."""
 

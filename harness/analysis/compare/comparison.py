@@ -7,7 +7,7 @@ found.cells[["problem", "kernel", "ratio", "low", "high", "verdict"]]
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,12 +120,12 @@ def compare(
     filters: Filters | None = None,
     gpus: Mapping[str, Gpu] | None = None,
     least_effect: float | None = None,
-    least_effect_of: Mapping[str, float] | None = None,
+    least_effect_of: Callable[[str], float] | None = None,
     false_discoveries: float = FALSE_DISCOVERIES,
 ) -> Comparison:
     """Compare B with A; what they may be says harness.analysis.compare.sides, ``by`` … .axes.
 
-    ``least_effect`` (a share) replaces the metric's, ``least_effect_of`` that of some kernels.
+    ``least_effect`` (a share) replaces the metric's; ``least_effect_of`` gives it by kernel name.
     ``gpus`` are the hardware facts that the share of peak needs.
 
     Raises:
@@ -149,7 +149,8 @@ def compare(
     if units and len(units) == len(pairs.cells):
         raise ConfigError(f"--metric {metric} can't be compared: {next(iter(units.values()))}")
     values = values.where(~pairs.rows["cell"].isin(units.keys()))
-    least = _least_effects(pairs, figure, least_effect, least_effect_of or {})
+    common = figure.least_effect if least_effect is None else least_effect
+    least = _least_effects(pairs, least_effect_of or (lambda kernel: common))
     launches = launches_of(
         pairs.rows, values, len(pairs.cells), PAIRED_BY.get(figure.name, "device_uuid")
     )
@@ -200,12 +201,8 @@ def _problems(connection: Connection, keys: list[str]) -> dict[str, Problem]:
     return found
 
 
-def _least_effects(
-    pairs: Pairs, metric: Metric, given: float | None, of_kernel: Mapping[str, float]
-) -> np.ndarray:
-    common = metric.least_effect if given is None else given
-    names = map(str, pairs.cells["kernel"])
-    return np.array([of_kernel.get(name, common) for name in names], dtype=np.float64)
+def _least_effects(pairs: Pairs, of_kernel: Callable[[str], float]) -> np.ndarray:
+    return np.array([of_kernel(str(name)) for name in pairs.cells["kernel"]], dtype=np.float64)
 
 
 def _means(launches: Launches, side: int) -> np.ndarray:
