@@ -78,8 +78,8 @@ class ResultFormat(StrEnum):
     parquet = "parquet"
 
 
-class Compared(StrEnum):
-    """How ``compare`` prints."""
+class Analysed(StrEnum):
+    """How ``compare`` and ``history`` print."""
 
     table = "table"
     md = "md"
@@ -245,7 +245,7 @@ def compare(
         float | None, typer.Option(help="Least change that counts, a share (0.02 is 2 %).")
     ] = None,
     limit: Annotated[int, typer.Option(help="Rows of the table; 0 for all.")] = 40,
-    format: Annotated[Compared, typer.Option("--format", help="Output format.")] = Compared.table,
+    format: Annotated[Analysed, typer.Option("--format", help="Output format.")] = Analysed.table,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
     store: StoreUrl = None,
 ) -> int:
@@ -304,6 +304,48 @@ def gate(
 
     filters = Filters(kernel, dtype, gpu, experiment)
     return gate_command(baseline, candidate, config, set_ or [], filters, junit, json, store)
+
+
+@app.command()
+@guarded
+def history(
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="latency_ms, tflops, peak_memory_mb … (default: what others follow)."),
+    ] = None,
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Workload config.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Events since then: ISO date or time, or 7d, 12h.")
+    ] = None,
+    series: Annotated[str | None, typer.Option(help="One series: its key's beginning.")] = None,
+    event: Annotated[str | None, typer.Option(help="One event in full, by its key.")] = None,
+    min_effect: Annotated[
+        float | None, typer.Option(help="Least change that matters (default: the metric's own).")
+    ] = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="What other tools measured (not checked) instead.")
+    ] = False,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="With --external: benchmark name or glob.")
+    ] = None,
+    format: Annotated[Analysed, typer.Option("--format", help="Output format.")] = Analysed.table,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Show what moved over time: when, by how much, and what changed with it.
+
+    Exit code 1: something got worse and stayed so; 3: too few points to tell anything.
+    """
+    from harness.cli.history import history_command
+
+    filters = {"kernel": kernel, "dtype": dtype, "gpu": gpu, "workload": workload}
+    filters |= {"series": series, "benchmark": benchmark}  # type: ignore[dict-item]
+    return history_command(
+        filters, metric or [], since, min_effect, event, external, str(format), out, store
+    )
 
 
 @app.command(name="list")

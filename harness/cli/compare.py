@@ -68,10 +68,7 @@ def compare_command(
     else:
         print_comparison(found, rows, out)
         return 0
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        write_text(out, text)
+    write_text(text, out)
     return 0
 
 
@@ -131,7 +128,7 @@ def print_comparison(found: Comparison, limit: int | None, out: Path | None = No
     else:
         print_line(console, "software, kernels, protocol, host and boards are the same")
     if out is not None:
-        write_text(out, console.export_text())
+        write_text(console.export_text(), out)
 
 
 def _piped_width() -> int:

@@ -43,9 +43,9 @@ def gate_command(
             _comparisons(opened, a, candidate, settings, filters), settings.unknown_share
         )
     if junit_out is not None:
-        write_text(junit_out, junit(found))
+        write_text(junit(found), junit_out)
     if json_out is not None:
-        write_text(json_out, json.dumps(as_dict(found), indent=1) + "\n")
+        write_text(json.dumps(as_dict(found), indent=1) + "\n", json_out)
     sys.stdout.write(markdown(found))
     return int(found.outcome)
 

@@ -72,16 +72,16 @@ def write_frame(frame: pd.DataFrame, format: str, out: Path | None) -> int:
         if format == "csv"
         else frame.to_json(orient="records", indent=1, date_format="iso") + "\n"
     )
+    write_text(text, out)
+    return 0
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """Write text to a file, or to standard output. Raises AttnbenchError where it can't be."""
     if out is None:
         sys.stdout.write(text)
     else:
         _write(out, lambda path: path.write_text(text))
-    return 0
-
-
-def write_text(out: Path, text: str) -> None:
-    """Write a file. Raises AttnbenchError, saying why, where it can't be."""
-    _write(out, lambda path: path.write_text(text))
 
 
 def _write(out: Path, write: Callable[[Path], object]) -> None:

@@ -16,7 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from harness.analysis.history.noise import Floats, autocorrelation, held_in, inflation
+from harness.analysis.history.noise import (
+    Floats,
+    autocorrelation,
+    held_in,
+    inflation,
+    residual_limit,
+)
 from harness.analysis.history.offsets import offsets
 
 ALPHA = 0.001
@@ -205,8 +211,10 @@ class _Series:
         sizes = np.diff(edges)
         means = np.diff(self.sums[edges]) / sizes
         within = float((np.diff(self.squares[edges]) - sizes * means**2).sum())
-        freedom = max(1.0, (n - len(sizes)) / self.inflation)
-        variance = max(within / max(1, n - len(sizes)), self.floor**2) * self.inflation
+        residuals = self.y - self.y[0] - np.repeat(means, sizes)
+        inflated = min(self.inflation, inflation(residual_limit(residuals, len(sizes))))
+        freedom = max(1.0, (n - len(sizes)) / math.sqrt(inflated))
+        variance = max(within / max(1, n - len(sizes)), self.floor**2) * inflated
         spread = np.sqrt(variance * (1 / sizes[:-1] + 1 / sizes[1:]))
         # Bonferroni over the places a boundary can take: the best of them was chosen.
         tail = 2 * special.stdtr(freedom, -np.abs(np.diff(means)) / spread)

@@ -70,6 +70,22 @@ def _squared_scale(differences: Floats) -> float:
     return float(squares[: max(1, int(0.9 * len(squares)))].mean())
 
 
+def residual_limit(residuals: Floats, levels: int) -> float:
+    """The most autocorrelation that ``residuals`` [n] around so many levels speak for, 0 to 0.9.
+
+    Their lag-1 autocorrelation, its bias taken out (each level fitted costs (1 + 3ρ)/n: Marriott
+    and Pope, Biometrika 41, 1954), and two standard errors. With few points ``autocorrelation`` may
+    be far too high by chance; this is surer, once levels are proposed.
+    """
+    n = len(residuals)
+    squares = float((residuals**2).sum())
+    if n < 10 or squares == 0:
+        return MOST_CORRELATED
+    lag = float((residuals[1:] * residuals[:-1]).sum()) / squares
+    unbiased = lag + levels * (1 + 3 * max(lag, 0.0)) / n
+    return float(np.clip(unbiased + 2 / np.sqrt(n), 0.0, MOST_CORRELATED))
+
+
 def inflation(correlation: float) -> float:
     """By how much autocorrelation multiplies the variance of a mean: (1 + ρ) / (1 − ρ)."""
     return (1 + correlation) / (1 - correlation)
