@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.errors import ConfigError, did_you_mean
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -93,3 +95,29 @@ _ALL = (
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 """Every metric by name."""
+
+ALIASES = {
+    "accuracy": "max_error",
+    "energy": "energy_j",
+    "error": "max_error",
+    "memory": "peak_memory_mb",
+    "throughput": "tflops",
+}
+"""Other words for some of them."""
+
+
+def metric_named(text: str) -> Metric:
+    """The metric of a name, of another word for it, or of the beginning of one alone.
+
+    Raises ConfigError, naming close ones.
+    """
+    name = ALIASES.get(text, text)
+    if name in METRICS:
+        return METRICS[name]
+    begun = [metric for metric in METRICS.values() if metric.name.startswith(name)]
+    if len(begun) == 1:
+        return begun[0]
+    hint = did_you_mean(text, [*METRICS, *ALIASES])
+    if begun:
+        hint = f"It begins {', '.join(metric.name for metric in begun)}."
+    raise ConfigError(f"metric {text!r}: no such metric. {hint}")

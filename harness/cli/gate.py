@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from harness.analysis.compare.comparison import Comparison, compare, metric_named
+from harness.analysis.compare.comparison import Comparison, compare
 from harness.analysis.compare.reading import Filters
 from harness.analysis.compare.sides import resolve
 from harness.analysis.gate import judge_gate
+from harness.analysis.metrics import metric_named
 from harness.cli.common import store_url
 from harness.cli.gate_files import as_dict, junit, markdown
 from harness.cli.results import write_text

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.metrics import METRICS
+from harness.analysis.metrics import METRICS, metric_named
 from harness.analysis.query import cells, results
+from harness.errors import ConfigError
 from harness.model import Accuracy, Gpu
 from harness.store import Store
 from tests.store.make import failure, problem, record
@@ -81,3 +82,20 @@ def test_metrics_and_fits_import_no_pandas() -> None:
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     )
     assert out.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("latency_ms", "latency_ms"), ("latency", "latency_ms"), ("memory", "peak_memory_mb"),
+        ("accuracy", "max_error"), ("energy", "energy_j"), ("bandwidth", "bandwidth_gb_s"),
+    ],
+)  # fmt: skip
+def test_a_metric_answers_to_its_name_a_word_for_it_and_its_beginning(text: str, name: str) -> None:
+    assert metric_named(text).name == name
+
+
+@pytest.mark.parametrize(("text", "says"), [("latncy_ms", "latency_ms"), ("peak", "peak_share")])
+def test_what_is_no_metric_or_the_beginning_of_several_is_refused(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        metric_named(text)

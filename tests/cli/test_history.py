@@ -103,7 +103,7 @@ def test_other_tools_results_have_a_history_too(url: str) -> None:
     ("arguments", "message"),
     [
         (["--kernel", "kernel_7"], "Did you mean kernel_"),
-        (["--metric", "speed"], "metric='speed' is none"),
+        (["--metric", "speed"], "metric 'speed': no such metric"),
         (["--event", "zzz"], "no event zzz"),
         (["--since", "yesterday"], "since='yesterday'"),
         (["--min-effect", "2"], "isn't between 0 and 1"),

@@ -28,8 +28,8 @@ from harness.analysis.compare.verdicts import (
     Verdict,
     judge_launches,
 )
-from harness.analysis.metrics import METRICS, Metric
-from harness.errors import ConfigError, did_you_mean
+from harness.analysis.metrics import Metric, metric_named
+from harness.errors import ConfigError
 from harness.model import Gpu, Problem
 from harness.store import Store, schema
 from harness.store.rows import problem_of
@@ -40,7 +40,6 @@ PAIRED_BY = {
 }
 """Metrics that don't depend on the board, and what pairs them instead of it: launches of one number
 have the same inputs, so errors repeat by launch; a peak is that of the model."""
-ALIASES = {"accuracy": "max_error", "error": "max_error", "throughput": "tflops"}
 ORDER = ("regressed", "improved", "suspect", "unknown", "insufficient", "unchanged")
 """What matters first."""
 
@@ -93,21 +92,6 @@ class Comparison:
 def kinds(cells: pd.DataFrame) -> pd.Series:
     """The verdict of each row, ``suspect`` for what is insufficient but points to a change."""
     return cells["verdict"].astype(str).where(~cells["suspect"].astype(bool), "suspect")
-
-
-def metric_named(text: str) -> Metric:
-    """The metric of a name, or of the beginning of one: latency, memory, energy, accuracy …
-
-    Raises ConfigError, naming close ones.
-    """
-    name = ALIASES.get(text, text)
-    if name in METRICS:
-        return METRICS[name]
-    for metric in METRICS.values():
-        if metric.name.startswith(name) or name in metric.title.lower().split():
-            return metric
-    known = [*METRICS, *ALIASES]
-    raise ConfigError(f"--metric {text}: no such metric. {did_you_mean(text, known)}")
 
 
 def compare(

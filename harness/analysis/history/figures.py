@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.analysis import read_off
 from harness.analysis.metrics import METRICS, Metric
-from harness.errors import ConfigError, did_you_mean
+from harness.errors import ConfigError
 from harness.store import schema
 
 _R = schema.result.c
@@ -62,9 +62,7 @@ def historic() -> list[str]:
     return found
 
 
-def metric_named(name: str) -> Metric:
-    """The metric of this name. Raises ConfigError, naming close ones, where there is none."""
-    if name not in METRICS:
-        raise ConfigError(f"metric={name!r} is none. {did_you_mean(name, historic())}")
-    ingredients(METRICS[name])
-    return METRICS[name]
+def with_history(metric: Metric) -> Metric:
+    """The metric itself. Raises ConfigError where it has no history."""
+    ingredients(metric)
+    return metric

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.analysis.history.events import Event, group
-from harness.analysis.history.figures import historic, metric_named
+from harness.analysis.history.figures import historic, with_history
 from harness.analysis.history.moves import Move, moves_of
 from harness.analysis.history.read import Filters, read_tracks
 from harness.analysis.history.read_external import read_external_tracks
 from harness.analysis.history.track import Track
+from harness.analysis.metrics import metric_named
 from harness.analysis.query import Names
 from harness.analysis.since import parse_since
 from harness.errors import ConfigError
@@ -77,7 +78,9 @@ def study(
         StoreError: the database can't be read.
     """
     names = metrics or [name for name in WATCHED if name in historic()]
-    tracks = read_tracks(store, [metric_named(name) for name in names], which or Filters())
+    tracks = read_tracks(
+        store, [with_history(metric_named(name)) for name in names], which or Filters()
+    )
     return history_of(tracks, since=since, min_effect=min_effect)
 
 

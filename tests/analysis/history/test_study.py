@@ -216,7 +216,7 @@ def test_filters_choose_series_and_since_chooses_events(store: Store) -> None:
 @pytest.mark.parametrize(
     ("metrics", "which", "message"),
     [
-        (["latency"], Filters(), "latency_ms"),
+        (["latncy_ms"], Filters(), "latency_ms"),
         (["peak_share"], Filters(), "no history of its own"),
         ([], Filters(kernel="kernel_9"), "Did you mean kernel_"),
         ([], Filters(dtype="bf8"), "Did you mean bf16"),
