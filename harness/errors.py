@@ -71,3 +71,7 @@ def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
         return "There are none."
     shown = ", ".join(known[:12])
     return f"There are: {shown}{', …' if len(known) > 12 else ''}."
+
+
+class AttnbenchWarning(UserWarning):
+    """Something that works now and may hurt later; the command line prints it as a line."""

@@ -6,12 +6,13 @@ import functools
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 import typer
 
-from harness.errors import AttnbenchError
+from harness.errors import AttnbenchError, AttnbenchWarning
 from harness.masking import masked
 
 P = ParamSpec("P")
@@ -36,7 +37,9 @@ def guarded(body: Callable[P, int]) -> Callable[P, NoReturn]:
 
 def _code(call: Callable[[], int]) -> int:
     try:
-        return call()
+        with warnings.catch_warnings():
+            warnings.showwarning = _in_a_line(warnings.showwarning)
+            return call()
     except AttnbenchError as error:
         print(f"attnbench: {masked(str(error))}", file=sys.stderr)
         return FAILED
@@ -56,3 +59,15 @@ def _code(call: Callable[[], int]) -> int:
             file=sys.stderr,
         )
         return FAILED
+
+
+def _in_a_line(others: Callable[..., None]) -> Callable[..., None]:
+    """Shows our own warnings as a line for people; ``others`` show those of libraries."""
+
+    def show(message: Warning | str, category: type[Warning], *more: Any) -> None:
+        if issubclass(category, AttnbenchWarning):
+            print(f"attnbench: warning: {masked(str(message))}", file=sys.stderr)
+        else:
+            others(message, category, *more)
+
+    return show

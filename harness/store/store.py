@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
-from harness.errors import StoreError
+from harness.errors import AttnbenchWarning, StoreError
 from harness.model import External, Record, Status, Sweep, utc_now
 from harness.store import engine as engines
 from harness.store import migrate
@@ -22,7 +23,7 @@ from harness.store.reading import load, sweep_number
 from harness.store.schema import external_result, job, result
 from harness.store.schema import sweep as sweep_table
 from harness.store.sweeps import StoredSweep, check_state, stored_sweep
-from harness.store.url import parse_url, safe_text
+from harness.store.url import parse_url, safe_text, sqlite_path
 from harness.store.writing import Writer
 
 BATCH = 1000
@@ -40,12 +41,21 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
             store.start_sweep(sweep, skips)
             store.append(record)
 
+    Warns with AttnbenchWarning where it is to be written on a network file system.
+
     Raises:
         SchemaMismatch: the schema is older (the message names the upgrade command) or newer.
         StoreError: no store there, not a store, damaged, or no permission. Whatever is there is
             left as it was, and nothing is left where nothing was.
     """
     parsed = parse_url(url)
+    if not read_only and (shared := engines.network_file_system(parsed)):
+        warnings.warn(
+            f"{sqlite_path(parsed)} lies on a network file system ({shared}): two machines that "
+            "write there damage a SQLite file. Keep it on a local disk, or use Postgres",
+            AttnbenchWarning,
+            stacklevel=2,
+        )
     if create and not read_only and not (engines.is_file(parsed) and engines.exists(parsed)):
         engines.create(parsed, migrate.build)
     engines.require(parsed)

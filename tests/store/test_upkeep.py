@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from harness.errors import StoreError
+from harness.errors import AttnbenchWarning, StoreError
 from harness.model import Status
 from harness.store import Store, engine, open_store, retention, schema
 from harness.store.annotations import exclude, tag
@@ -147,3 +148,15 @@ def test_a_store_on_a_network_file_system_is_known(
     assert engine.network_file_system(parse_url(f"{folder}/a.db"), mounts) == kind
     assert engine.network_file_system(parse_url("/mnt/a b/a.db"), mounts) == "cifs"
     assert engine.network_file_system(parse_url("/mnt/a.db"), tmp_path / "none") is None
+
+
+def test_writing_on_a_network_file_system_is_warned_of_and_reading_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "network_file_system", lambda url: "nfs4")
+    path = tmp_path / "a.db"
+    with pytest.warns(AttnbenchWarning, match=r"a\.db lies on a network file system \(nfs4\)"):
+        open_store(str(path), create=True).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_store(str(path), read_only=True).close()
