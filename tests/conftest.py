@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # later clusters on this host.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Device locks of this run alone: tests needn't wait for a sweep that somebody runs here.
+os.environ["ATTNBENCH_LOCKS"] = tempfile.mkdtemp(prefix="attnbench-test-locks-")
 
 ZOO = Path(__file__).parent / "zoo"
 

@@ -125,6 +125,7 @@ class TimingConf:
     timeout_s: float = 300.0
     seed: int = 0
     memory_pass: bool = True
+    energy: bool = False
 
 
 @dataclass

@@ -14,9 +14,11 @@ from harness.dispatch.base import Event, Finished, Started
 from harness.measure.device import MeasuredDevice, open_device
 from harness.measure.environment import read_environment
 from harness.measure.job import run_job
+from harness.measure.lock import DeviceLock, processor_lock
 from harness.measure.request import Request
 from harness.measure.server import settle_compiler
 from harness.model import Device, Record
+from harness.model.gpu import CPU
 from harness.operators import reference
 from harness.operators.base import Expected
 from harness.operators.gates import Judgement, judge
@@ -57,7 +59,9 @@ class InlineDispatcher:
             self._devices[gpu.name] = device, device.describe()
         device, facts = self._devices[gpu.name]
         environment = read_environment(request.harness_commit)
-        return run_job(request, device, facts, environment, check)
+        lock = processor_lock() if gpu.kind == CPU else DeviceLock(facts.uuid, gpu.name)
+        with lock.held():
+            return run_job(request, device, facts, environment, check)
 
     def stop(self) -> None:
         """See Dispatcher."""

@@ -102,6 +102,10 @@ class MeasuredDevice(ABC):
     def peak_memory(self, call: Call) -> Memory:
         """Peak that one call adds to what is allocated before it."""
 
+    def energy_j(self) -> float | str:
+        """Energy it has used since some moment, J; or why that can't be known, in words."""
+        return "this device has no energy counter"
+
     def device_memory(self, call: Call) -> int | None:
         """Bytes that one call takes from the device as a whole; None where nobody counts them."""
         return None

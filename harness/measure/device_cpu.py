@@ -14,7 +14,7 @@ import torch
 from harness.hardware import cpu_model, usable_cores
 from harness.measure.clock import host_ns
 from harness.measure.device import Call, MeasuredDevice
-from harness.measure.processor import Cores
+from harness.measure.processor import Cores, Rapl
 from harness.measure.state import Reading
 from harness.model import Device, Memory
 
@@ -56,6 +56,7 @@ class CpuDevice(MeasuredDevice):
         self._flush_buffer = torch.zeros(size // 4, dtype=torch.int32)
         self._affinity = sorted(os.sched_getaffinity(0))
         self._cores = Cores(self._affinity)
+        self._rapl = Rapl()
 
     def describe(self) -> Device:
         """Model name with the thread count: another count is another device."""
@@ -109,6 +110,10 @@ class CpuDevice(MeasuredDevice):
         """Clock of the cores, and whether heat held one back, where the system shows them."""
         cores = self._cores
         return Reading(clock_mhz=cores.clock_mhz(), throttled_by=cores.throttled_by())
+
+    def energy_j(self) -> float | str:
+        """Of the processor's packages, through RAPL: their other cores' too, not the memory's."""
+        return self._rapl.energy_j()
 
     def conditions(self) -> dict[str, float | str]:
         """The cores it may use, load, niceness; governor and highest clock where they are shown."""

@@ -201,6 +201,13 @@ class CudaDevice(MeasuredDevice):
         _synchronize()
         return max(0, int(before - torch.cuda.mem_get_info()[0]))
 
+    def energy_j(self) -> float | str:
+        """Of the whole board, through NVML."""
+        if self._board is None:
+            return "NVML, which has the board's counter, is not there"
+        found = self._board.energy_j()
+        return "this board has no energy counter (NVML)" if found is None else found
+
     def conditions(self) -> dict[str, float | str]:
         """Nothing beyond what is read beside the samples."""
         return {}

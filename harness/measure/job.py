@@ -20,7 +20,9 @@ from harness.errors import KernelError
 from harness.measure.audit import Unfinished, finished_outputs, kept_answers
 from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
+from harness.measure.compiled import CompileWatch
 from harness.measure.device import MeasuredDevice, NotCapturable
+from harness.measure.energy import measure_energy
 from harness.measure.environment import installed_version
 from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, own_copies, poison
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
@@ -110,7 +112,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
     _need_packages(job.kernel)
     _need_same_source(request)
     operator = reference(problem.operator)
-    with torch.set_grad_enabled(problem.direction != "forward"):
+    with torch.set_grad_enabled(problem.direction != "forward"), CompileWatch() as compiled:
         before = snapshot()
         module = load_kernel(job.kernel)
         options = dict(job.kernel.options)
@@ -121,8 +123,10 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
             for seed in request.seeds()
         ]
         inputs = own_copies(values[0])
+        compiled.listen()
         watch = Stopwatch()
         fn = module.build(problem, device.torch_device, options)
+        compiled.listen()  # a kernel may import Triton as late as this
         device.synchronize()
         setup_ms = watch.ms()
         binding = Binding(fn, inputs, problem.direction, operator.DIFFERENTIABLE)
@@ -151,14 +155,12 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         errors = [check(0, raw, threads, first=True)]
         del raw
         must_be_clean(before)
-        memory: Memory | None = None
-        read_off: dict[str, float | str] = {}
-        if timing.memory_pass:
-            memory, on_device = _memory(binding, device)
-            if on_device is not None:
-                read_off["device_memory_bytes"] = float(on_device)
+        memory, read_off = _memory(binding, device) if timing.memory_pass else (None, {})
         series = sample_series(binding, device, timing, values, request.seeds()[0])
         errors += _check_after(series, binding, values, check)
+        read_off |= compiled.found()
+        if timing.energy:
+            read_off |= _energy(binding, device, median(series.samples_ms))
         memorised = kept_answers(binding, device, values[0], median(series.samples_ms))
         if memorised is not None:
             raise Tampered(memorised)
@@ -196,13 +198,22 @@ def _check_after(
     return [*found, check(other, binding.call(), threads)]
 
 
-def _memory(binding: Binding, device: MeasuredDevice) -> tuple[Memory, int | None]:
-    """Peak of one call in the allocator, and of another on the device as a whole."""
+def _memory(binding: Binding, device: MeasuredDevice) -> tuple[Memory, dict[str, float | str]]:
+    """Peak of one call in the allocator; for the record, that of another on the whole device."""
     binding.prepare()
     held: list[Any] = []
     memory = device.peak_memory(lambda: held.append(binding.call()))
     held.clear()
-    return memory, device.device_memory(lambda: held.append(binding.call()))
+    taken = device.device_memory(lambda: held.append(binding.call()))
+    return memory, {} if taken is None else {"device_memory_bytes": float(taken)}
+
+
+def _energy(binding: Binding, device: MeasuredDevice, call_ms: float) -> dict[str, float | str]:
+    """Energy of a call for the record, or why there is none."""
+    binding.prepare()
+    return measure_energy(
+        lambda calls: device.time_burst(binding.call, calls), device.energy_j, call_ms
+    )
 
 
 def _need_packages(kernel: Kernel) -> None:

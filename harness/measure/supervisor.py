@@ -11,6 +11,7 @@ import dataclasses
 import os
 import tempfile
 from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from harness.errors import MeasureError
 from harness.hardware import usable_cores
 from harness.measure.clock import Stopwatch, monotonic_s
 from harness.measure.forks import Child, ForkServer, ending
+from harness.measure.lock import DeviceLock, processor_lock
+from harness.measure.nvml import open_nvml
+from harness.measure.occupants import FOREIGN, Occupants
 from harness.measure.request import Request
 from harness.model import Device, Environment, Gpu, Record, Status, utc_now
+from harness.model.gpu import CPU
 from harness.operators.base import Expected
 from harness.operators.gates import judge
 
@@ -73,6 +78,7 @@ class Supervisor:
         self._server: ForkServer | None = None
         self._launch: tuple[str, int] | None = None
         self._child: Child | None = None
+        self._occupants = Occupants(None if gpu.kind == CPU else open_nvml())
         self._oracle: Child | None = None
         self._expected: OrderedDict[tuple[str, int], Expected] = OrderedDict()
         self._facts: Device | None = None
@@ -83,7 +89,18 @@ class Supervisor:
         self._log_cut = 0
 
     def measure(self, request: Request) -> Record:
-        """The record of one attempt. Raises MeasureError only for the harness's own faults."""
+        """The record of one attempt. Raises MeasureError only for the harness's own faults.
+
+        Nobody else on this host measures on the device meanwhile: another sweep's job is waited
+        for, which counts for nobody's ``timeout_s``. A CPU is locked for the oracle too, which
+        computes on it; a GPU while the child works.
+        """
+        if self._gpu.kind != CPU:
+            return self._measure(request)
+        with processor_lock().held():
+            return self._measure(request)
+
+    def _measure(self, request: Request) -> Record:
         launch = (request.sweep_id, request.launch)
         if launch != self._launch:
             self._new_launch()
@@ -93,10 +110,15 @@ class Supervisor:
         except _OracleTooLarge as error:  # without an oracle there is no number
             return request.failed(Status.OUT_OF_MEMORY, str(error), started_at=utc_now())
         child = self._ready_child(request)
-        started_at, watch = utc_now(), Stopwatch()
-        self._log.write_bytes(b"")
-        self._log_cut = 0
-        record = self._talk(child, request, expected)
+        with self._board_lock():
+            crowd = set(self._occupants.settle())
+            started_at, watch = utc_now(), Stopwatch()
+            self._log.write_bytes(b"")
+            self._log_cut = 0
+            record = self._talk(child, request, expected)
+            crowd |= self._occupants.foreign()
+        if crowd and isinstance(record, Record) and record.status is Status.OK:
+            record = dataclasses.replace(record, flags=(*record.flags, FOREIGN))
         if isinstance(record, str):  # it did not live to write one
             status, reason = self._cause_of_death(request, record)
             record = request.failed(
@@ -108,6 +130,12 @@ class Supervisor:
                 duration_s=watch.s(),
             )
         return dataclasses.replace(record, log=self._with_output(record.log))
+
+    def _board_lock(self) -> AbstractContextManager[object]:
+        """Of the GPU that the child has opened; a CPU is locked already."""
+        if self._gpu.kind == CPU:
+            return nullcontext()
+        return DeviceLock(self._uuid(), self._gpu.name).held()
 
     def _talk(self, child: Child, request: Request, expected: list[Expected]) -> Record | str:
         """Send the request and answer its checks: its record, or ``timeout`` or ``died``."""
@@ -175,6 +203,7 @@ class Supervisor:
         if self._child is not None and self._child.connection.poll(0):
             self._drop_child()  # it ended (or spoke) while nobody asked it anything
         if self._child is None:
+            self._occupants.before_opening()
             self._child = self._fork(
                 "measure",
                 {
@@ -187,11 +216,18 @@ class Supervisor:
                 if not self._child.connection.poll(HELLO_TIMEOUT_S):
                     raise MeasureError(f"the device did not open within {HELLO_TIMEOUT_S:.0f} s")
                 _, self._facts, self._environment = self._child.connection.recv()
+                self._occupants.opened(self._uuid(), self._child.pid)
             except (EOFError, ConnectionError) as error:
                 self._drop_child()
                 said = self._with_output("")
                 raise MeasureError(f"the device could not be opened: {said}") from error
         return self._child
+
+    def _uuid(self) -> str:
+        """Of the device that the child has opened."""
+        if self._facts is None:
+            raise MeasureError("the device has not been opened")
+        return self._facts.uuid
 
     def _expect(self, request: Request, seed: int) -> Expected:
         """The oracle of the request's problem, computed once for all kernels of the launch."""

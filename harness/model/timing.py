@@ -22,6 +22,9 @@ sustained   back to back for seconds, at least 100 ms a sample: what is left whe
 GPU_MODES = ("graph", "host")
 """Modes that only a GPU has."""
 
+ENERGY_S = 2.0
+"""An energy counter moves in ticks of up to 0.1 s: this much load makes one a small error."""
+
 SUSTAINED_MIN_S = 2.0
 """Less timed work than this shows no throttling: power and temperature follow in seconds."""
 
@@ -53,6 +56,9 @@ class Timing:
     """Seed of inputs and of the order of jobs."""
     memory_pass: bool = True
     """Measure peak memory in a pass of its own."""
+    energy: bool = False
+    """Measure the energy of a call in a pass of its own, 2 s or more; where no counter can be read,
+    the record says so."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -91,11 +97,13 @@ class Timing:
                 f"timing.budget_s={self.budget_s:g} ends before timing.min_time_s="
                 f"{self.min_time_s:g} of load: raise the budget"
             )
-        if self.timeout_s <= self.warmup_s + self.budget_s:
+        needed_s = self.warmup_s + self.budget_s + self.energy * ENERGY_S
+        if self.timeout_s <= needed_s:
+            energy = f", budget_s and the {ENERGY_S:g} s of energy=true" if self.energy else ""
             return (
                 f"timing.timeout_s={self.timeout_s:g} kills a job before warmup_s="
-                f"{self.warmup_s:g} and budget_s={self.budget_s:g} are over: raise timeout_s or "
-                "lower budget_s"
+                f"{self.warmup_s:g} and budget_s={self.budget_s:g}{energy} are over: raise "
+                "timeout_s or lower budget_s"
             )
         return None
 
@@ -120,8 +128,12 @@ class Timing:
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """Plain JSON values; ``energy`` only where it is asked for, so that the hashes of records
+        from before it was stay what they were."""
+        out = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if not self.energy:
+            del out["energy"]
+        return out
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Timing:

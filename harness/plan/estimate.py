@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from harness.model import Gpu, Job, Plan, Problem
+from harness.model.timing import ENERGY_S
 from harness.operators import cost_model
 
 OVERHEAD_S = 0.15
@@ -41,9 +42,10 @@ def estimate_s(plan: Plan) -> float:
 def job_s(job: Job, latency: float) -> float:
     """Seconds of one job in all of its launches."""
     t = job.timing
+    energy = ENERGY_S if t.energy else 0.0
     sampling = min(t.budget_s, max(t.min_time_s, t.min_samples * latency))
     checks = 2 * latency
-    once = OVERHEAD_S + checks + max(t.warmup_s, latency) + max(sampling, latency)
+    once = OVERHEAD_S + checks + max(t.warmup_s, latency) + max(sampling, latency) + energy
     return t.launches * min(once, t.timeout_s)
 
 

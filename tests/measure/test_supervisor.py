@@ -55,13 +55,19 @@ def test_a_cold_compilation_is_no_tampering(
     assert isinstance(kernel, Kernel)
     supervisor = Supervisor(CPU)
     try:
-        record = supervisor.measure(
-            Request("test", Job(kernel, PROBLEM, CPU, QUICK), kernel_revision(kernel))
+        record, again = (
+            supervisor.measure(
+                Request("test", Job(kernel, PROBLEM, CPU, QUICK), kernel_revision(kernel), launch=n)
+            )
+            for n in (0, 1)
         )
     finally:
         supervisor.close()
     assert record.status is Status.OK, record.reason + record.log
     assert list(tmp_path.rglob("*.so"))  # it was compiled here, and by nobody before
+    assert again.status is Status.OK, again.reason + again.log
+    said = [dict(one.conditions).get("compile_cache") for one in (record, again)]
+    assert said == ["cold", "warm"]  # the cache lives across launches
 
 
 def test_unsupported_is_a_skip_with_the_kernels_own_words(measure: Measure) -> None:
@@ -113,6 +119,19 @@ def test_an_ok_record_is_complete(direction: str, mode: str, measure: Measure) -
     assert record.revision is not None
     assert record.started_at
     assert record.duration_s > 0
+
+
+def test_energy_is_measured_or_said_to_be_absent(measure: Measure) -> None:
+    timing = dataclasses.replace(QUICK, energy=True)
+    record = measure("honest", timing=timing)
+    assert record.status is Status.OK, record.reason + record.log
+    said = dict(record.conditions)
+    if "energy_j" in said:  # this machine has counters that may be read
+        assert float(said["energy_j"]) > 0
+        assert float(said["energy_calls"]) >= 1
+    else:
+        assert str(said["energy"]).startswith("not measured: ")
+    assert "energy" not in dict(measure("honest").conditions)
 
 
 def test_each_launch_has_fresh_processes(zoo: Path, tmp_path: Path) -> None:
