@@ -7,8 +7,8 @@ from collections import Counter
 import pandas as pd
 
 from dashboards import tidy
+from dashboards.content import Tile
 from dashboards.formats import count, listing, ratio
-from dashboards.render import Tile
 
 
 def distinct(frame: pd.DataFrame, column: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The static report: one HTML file about the records it is given, fit for mail and artifacts."""
+"""What ``attnbench report`` writes: one page as one file, or all pages as a small static site."""
 
 from __future__ import annotations
 
@@ -7,30 +7,74 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
+import harness
+from dashboards.pages import built, page_named, pages
+from dashboards.render.html import Site, render, vega
+from dashboards.render.markdown import markdown
+from dashboards.source import Source
 
-from dashboards.pages import sweep
+VEGA = "vega.js"
+RESULT = "result"
+"""The page that points lead to."""
+
+LINK = f"{RESULT}.html#{{}}"
+"""Address of a result within a site."""
 
 
-def write_report(
-    frame: pd.DataFrame,
-    path: Path | str,
-    *,
-    baseline: str | None = None,
-    title: str | None = None,
-    made_from: str = "",
-    command: str = "",
-) -> Path:
-    """Write the report of ``frame`` (a row for each record) to ``path`` and return it.
-
-    ``baseline`` is the kernel that speed-ups are over (``tidy.baseline`` chooses where None),
-    ``made_from`` names the store, ``command`` is what measures all of it again. The file appears
-    whole or not at all. Raises ValueError for a baseline that is not among the kernels.
-    """
+def made(source: Source) -> str:
+    """When the pages were made, and from what."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    made = f"Made by attnbench on {now}{f' from {made_from}' if made_from else ''}."
-    text = sweep.page(frame, baseline=baseline, title=title, command=command, footer=made)
-    return write_whole(Path(path), text)
+    return f"Made by attnbench {harness.__version__} on {now} from {source.origin}."
+
+
+def write_report(source: Source, path: Path | str, *, page: str = "sweep") -> Path:
+    """Write one page to ``path`` and return it: HTML, or Markdown where its name ends in .md.
+
+    The file appears whole or not at all. Raises ConfigError for no such page, ValueError for a
+    baseline that is not among the kernels.
+    """
+    path = Path(path)
+    module = page_named(page)
+    content = built(module, source)
+    if path.suffix == ".md":
+        return write_whole(
+            path,
+            markdown(content, title=module.TITLE, question=module.QUESTION, footer=made(source)),
+        )
+    text = render(
+        content,
+        title=module.TITLE,
+        question=module.QUESTION,
+        footer=made(source),
+        version=harness.__version__,
+    )
+    return write_whole(path, text)
+
+
+def write_site(source: Source, folder: Path | str) -> Path:
+    """Write every page and what they share into ``folder``; returns its ``index.html``.
+
+    Each page is there whole or not at all; files of other names are left alone. ``source`` should
+    have been made with ``link=LINK``.
+    """
+    folder, known = Path(folder), pages()
+    files = {name: "index.html" if name == "sweep" else f"{name}.html" for name in known}
+    write_whole(folder / VEGA, vega())
+    foot = made(source)
+    for name, page in known.items():
+        content = built(page, source)
+        tabs = [(files[n], p.TITLE, n == name) for n, p in known.items()]
+        site = Site(tabs, VEGA, source.link, anchors=name == RESULT)
+        text = render(
+            content,
+            title=page.TITLE,
+            question=page.QUESTION,
+            footer=foot,
+            version=harness.__version__,
+            site=site,
+        )
+        write_whole(folder / files[name], text)
+    return folder / "index.html"
 
 
 def write_whole(path: Path, text: str) -> Path:

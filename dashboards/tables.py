@@ -1,57 +1,21 @@
 """Tables of a page: what is best where, how time grows, what failed, and what it ran on.
 
-Each takes a prepared frame and gives a ``Table`` of texts; ``html`` escapes and writes it.
+Each takes a prepared frame and gives a ``Table`` of texts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup, escape
 
 from dashboards import tidy
 from dashboards.charts.failures import reasons
 from dashboards.charts.latency import exponents
+from dashboards.content import Table
 from dashboards.formats import is_missing, listing, number, power, ratio, spread
-
-Row = list[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts in columns."""
-
-    columns: list[str]
-    """Headings, with units."""
-    rows: list[Row]
-    """As many texts a row."""
-    numbers: frozenset[int] = frozenset()
-    """Columns that hold numbers, set flush right."""
-    wide: frozenset[int] = frozenset()
-    """Columns of prose, which wrap."""
-
-
-def html(table: Table, label: str) -> Markup:
-    """The table in a box that scrolls by itself; ``label`` names it to a screen reader."""
-    kind = ["n" if i in table.numbers else "w" if i in table.wide else "" for i in range(99)]
-
-    def cells(tag: str, texts: Row) -> str:
-        parts = []
-        for i, text in enumerate(texts):
-            attribute = f" class={kind[i]}" if i < len(kind) and kind[i] else ""
-            parts.append(f"<{tag}{attribute}>{escape(text)}")
-        return "".join(parts)
-
-    head = cells("th", table.columns)
-    body = "".join(f"<tr>{cells('td', row)}\n" for row in table.rows)
-    return Markup(  # closing tags that HTML lets out are left out: 2,000 rows are worth it
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
-        f"<table><thead><tr>{head}</thead><tbody>{body}</tbody></table></div>"
-    )
 
 
 def best(frame: pd.DataFrame, baseline: str) -> Table:

@@ -6,7 +6,8 @@ pages in one process can't disturb each other.
 Colours. A kernel has one colour and one point shape wherever it is drawn. Its place in the palette
 comes from a hash of its name, and only names that fall on a taken place move on; so adding a
 kernel leaves the others as people remember them, which an index into the sorted list would not.
-Charts of one page get the page's whole list of kernels, also where they draw only a few of them.
+Within ``among(names)`` the places are those among all these names (a store's), so that a chart
+that draws a few of them gives each the colour that it has on every other page.
 
 The hues are those of Okabe and Ito (colour-blind safe), darkened or lightened until each has a
 contrast of at least 3:1 against its background; shapes say the same a second time.
@@ -15,7 +16,9 @@ contrast of at least 3:1 against its background; shapes say the same a second ti
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import altair as alt
@@ -88,12 +91,15 @@ _TO_DARK = {LIGHT[name]: DARK[name] for name in LIGHT} | dict(
 )
 
 
-def places(kernels: Iterable[str]) -> dict[str, int]:
-    """Place of each kernel in the palette: unique, and stable while other kernels come and go."""
+def places(kernels: Iterable[str], known: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Place of each kernel in the palette: unique, and stable while other kernels come and go.
+
+    Those of ``known`` have theirs already.
+    """
     size = len(PALETTE)
-    out: dict[str, int] = {}
-    taken: set[int] = set()
-    for i, name in enumerate(sorted(set(kernels))):
+    out = dict(known or {})
+    taken = set(out.values())
+    for i, name in enumerate(sorted(set(kernels) - out.keys()), start=len(out)):
         first = i // size * size  # a second round of the palette only where the first is full
         place = zlib.crc32(name.encode()) % size
         while first + place in taken:
@@ -103,15 +109,33 @@ def places(kernels: Iterable[str]) -> dict[str, int]:
     return out
 
 
+_AMONG: ContextVar[tuple[str, ...]] = ContextVar("kernels that have a colour", default=())
+
+
+@contextmanager
+def among(names: Iterable[str]) -> Iterator[None]:
+    """Within it, a kernel's colour and shape are those it has among all of ``names``."""
+    token = _AMONG.set(tuple(names))
+    try:
+        yield
+    finally:
+        _AMONG.reset(token)
+
+
+def _places(kernels: Sequence[str]) -> dict[str, int]:
+    """Places of ``kernels``; a name that isn't among all (it has its options in it) moves none."""
+    return places(kernels, places(_AMONG.get()))
+
+
 def colours(kernels: Sequence[str]) -> list[str]:
-    """Colour of each of ``kernels``, which should be all that the page shows."""
-    at = places(kernels)
+    """Colour of each of ``kernels``."""
+    at = _places(kernels)
     return [PALETTE[at[k] % len(PALETTE)] for k in kernels]
 
 
 def shapes(kernels: Sequence[str]) -> list[str]:
     """Point shape of each of ``kernels``; tells apart those that share a colour."""
-    at = places(kernels)
+    at = _places(kernels)
     return [SHAPES[(at[k] + at[k] // len(PALETTE)) % len(SHAPES)] for k in kernels]
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from dashboards import charts, headline, tables, tidy
+from dashboards.content import Content, Section
 from dashboards.formats import count, error, listing
-from dashboards.render import Section, render
-from dashboards.tables import html, value_of
-from harness.analysis.query import cells as cells_of
+from dashboards.source import Source
+from dashboards.tables import value_of
+
+TITLE = "Sweep"
+QUESTION = "Which kernel is fastest on which problem, by how much, and what could not be measured?"
+PLACE = 1
+CHARTS = ("latency", "throughput", "speedup", "memory", "accuracy", "failures")
 
 MAX_KERNELS = 20
 """Kernels that a panel draws; one with more can't be read. The tables have them all."""
@@ -35,27 +40,18 @@ GROWTH = (
 )
 
 
-def page(
-    records: pd.DataFrame,
-    *,
-    baseline: str | None = None,
-    title: str | None = None,
-    command: str = "",
-    footer: str = "",
-) -> str:
-    """The page as HTML; the arguments are those of ``report.write_report``."""
+def build(source: Source) -> Content:
+    """The page of the view's newest cells."""
+    records, frame = source.records, source.frame
     if records.empty:
-        heading = title or "attnbench report"
-        return render(title=heading, lead=EMPTY, sections=[], footer=footer)
-    frame = tidy.prepare(cells_of(records))
-    baseline = tidy.baseline(frame, baseline)
-    return render(
-        title=title or headline.title(records),
-        lead=headline.lead(records, frame),
+        return Content(EMPTY, [])
+    baseline = tidy.baseline(frame, source.view.baseline or None)
+    return Content(
+        headline.lead(records, frame),
+        sections(records, frame, baseline, "\n".join(source.commands)),
+        title=headline.title(records),
         tiles=headline.tiles(records, frame),
         findings=headline.findings(frame, baseline),
-        sections=sections(records, frame, baseline, command),
-        footer=footer,
     )
 
 
@@ -68,17 +64,20 @@ def sections(
     out = [] if baseline is None else [_best(frame, baseline)]
 
     def add(key: str, short: str, chart: Any, cell: Callable[..., str], label: str) -> None:
-        table = html(tables.by_kernel(frame, cell), label)
-        out.append(Section(key, short, note, chart, table, f"Table: {label}"))
+        table = tables.by_kernel(frame, cell)
+        out.append(Section(key, short, note, chart, table, label))
 
     latency = value_of("latency_ms", "latency_low_ms", "latency_high_ms")
     chart = charts.latency(drawn, kernels=names)
     add("latency", "Latency", chart, latency, "latency, ms (95 % interval)")
     growth = tables.growth(frame)
     if growth.rows:
-        table = html(growth, "Fitted exponents")
         heading = "How latency grows with length"
-        out.append(Section("growth", "Growth", GROWTH, table=table, title=heading))
+        out.append(
+            Section(
+                "growth", "Growth", GROWTH, table=growth, label="fitted exponents", title=heading
+            )
+        )
     chart = charts.throughput(drawn, kernels=names)
     add("throughput", "Throughput", chart, value_of("tflops"), "throughput, TFLOP/s")
     if baseline is not None:
@@ -118,23 +117,21 @@ def _legible(frame: pd.DataFrame, baseline: str | None) -> list[str]:
 
 
 def _best(frame: pd.DataFrame, baseline: str) -> Section:
-    table = html(tables.best(frame, baseline), "Fastest kernel of each problem")
-    return Section("fastest", "Fastest", TIES, table=table, title="Fastest kernel of each problem")
+    title = "Fastest kernel of each problem"
+    return Section("fastest", "Fastest", TIES, table=tables.best(frame, baseline), title=title)
 
 
 def _speedup(frame: pd.DataFrame, drawn: pd.DataFrame, baseline: str, note: str) -> Section:
     chart = charts.speedup(drawn, baseline=baseline, kernels=tidy.kernels(drawn))
     label = f"speed-up over {baseline} (95 % interval)"
-    table: Markup = html(
-        tables.by_kernel(tidy.speedups(frame, baseline), tables.over_baseline), label
-    )
-    return Section("speedup", "Speed-up", note, chart, table, f"Table: {label}")
+    table = tables.by_kernel(tidy.speedups(frame, baseline), tables.over_baseline)
+    return Section("speedup", "Speed-up", note, chart, table, label)
 
 
 def _failures(frame: pd.DataFrame) -> Section:
-    failed = tables.failed(frame)
-    table = html(failed, "Failures and skips by reason") if failed.rows else None
-    return Section("failures", "Failures", "", charts.failures(frame), table)
+    table = tables.failed(frame)
+    label = "failures and skips by reason"
+    return Section("failures", "Failures", "", charts.failures(frame), table, label, shown=True)
 
 
 def _origin(records: pd.DataFrame, command: str) -> list[Section]:
@@ -142,18 +139,16 @@ def _origin(records: pd.DataFrame, command: str) -> list[Section]:
     out = []
     ran, sources = tables.environment(records), tables.versions(records)
     if ran.rows:
-        table = html(ran, "Environment")
-        if sources.rows:
-            table += Markup("<p class='note'>Versions of the kernels:</p>")
-            table += html(sources, "Versions of the kernels")
-        heading = "What it ran on"
-        out.append(Section("environment", "Environment", "", table=table, title=heading))
+        title = "What it ran on"
+        out.append(Section("environment", "Environment", "", table=ran, title=title))
+    if sources.rows:
+        title = "Versions of the kernels"
+        out.append(Section("versions", "Versions", "", table=sources, title=title))
     if command:
         text = "The same matrix again, on this machine's devices:"
         out.append(Section("reproduce", "Reproduce", text, code=command, title="Measure it again"))
     sweeps = sorted({str(s) for s in records.get("sweep_id", pd.Series(dtype=str)).dropna()})
     if sweeps and out:
-        first = out[-1]
         named = f"{'Sweep' if len(sweeps) == 1 else 'Sweeps'} {listing(sweeps, 6)}."
-        out[-1] = Section(**(first.__dict__ | {"text": f"{named} {first.text}".strip()}))
+        out[-1] = replace(out[-1], text=f"{named} {out[-1].text}".strip())
     return out

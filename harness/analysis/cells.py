@@ -7,6 +7,7 @@ logarithms of the launch medians; with one launch it is the interval within that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,6 @@ _AGGREGATES = {
     "setup_ms": "median",
     "first_call_ms": "median",
 }
-_CELL = ["sweep_id", "job_key", "_board"]
 
 _SPEEDS = [
     "latency_ms",
@@ -81,17 +81,19 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         return frame.assign(launches=pd.Series(dtype="int64"))[columns]
     final = final_attempts(frame.assign(_board=_boards(frame)))
-    group = final.groupby(_CELL, sort=False)
-    worst = final.loc[group["_severity"].idxmax()].set_index(_CELL)
+    # Cells as numbers, in the order of arrival: three texts would be compared in every step.
+    final["_cell"] = final.groupby(["sweep_id", "job_key", "_board"], sort=False).ngroup()
+    group = final.groupby("_cell", sort=False)
+    worst = final.loc[group["_severity"].idxmax()].set_index("_cell")
     out = _representatives(final).reindex(group.size().index)
     out = out.assign(
         launches=group.size(),
         status=worst["status"],
         reason=worst["reason"],
-        stop_reason=group["stop_reason"].agg(_union),
-        flags=_flags(group),
-        throttle_reasons=group["throttle_reasons"].agg(_union_or_none),
-        compile_cache=group["compile_cache"].agg(_union_or_none),
+        stop_reason=_unions(final["stop_reason"], final["_cell"]),
+        flags=_flags(final, group),
+        throttle_reasons=_unions_or_none(final["throttle_reasons"], final["_cell"]),
+        compile_cache=_unions_or_none(final["compile_cache"], final["_cell"]),
         **{name: group[name].agg(how) for name, how in _AGGREGATES.items()},
         **_latency(final, group),
     )
@@ -128,7 +130,7 @@ def _representatives(final: pd.DataFrame) -> pd.DataFrame:
     """
     ranked = final.assign(_nowhere=final["device_uuid"].isna())
     ranked = ranked.sort_values(["_nowhere", "_severity", "launch"], kind="stable")
-    return ranked[~ranked.duplicated(_CELL)].set_index(_CELL, drop=False).rename_axis([None] * 3)
+    return ranked[~ranked["_cell"].duplicated()].set_index("_cell")
 
 
 def _latency(final: pd.DataFrame, group: Any) -> dict[str, pd.Series]:
@@ -136,8 +138,7 @@ def _latency(final: pd.DataFrame, group: Any) -> dict[str, pd.Series]:
     from scipy import stats
 
     median = group["latency_ms"].median()
-    by = [final[name] for name in _CELL]
-    logs = np.log(final["latency_ms"]).groupby(by, sort=False)
+    logs = np.log(final["latency_ms"]).groupby(final["_cell"], sort=False)
     count, mean, sd = logs.count(), logs.mean(), logs.std(ddof=1)
     half = sd / np.sqrt(count) * stats.t.ppf(0.975, np.maximum(count - 1, 1))
     several = count >= 2
@@ -151,27 +152,39 @@ def _latency(final: pd.DataFrame, group: Any) -> dict[str, pd.Series]:
     }
     for name in ("tflops", "bandwidth_gb_s", "peak_share"):
         # Work is the same in every launch: rate × time is constant.
-        work = (final[name] * final["latency_ms"]).groupby(
-            [final[n] for n in group.keys], sort=False
-        )
+        work = (final[name] * final["latency_ms"]).groupby(final["_cell"], sort=False)
         out[name] = work.median() / median
     return out
 
 
-def _flags(group: Any) -> pd.Series:
+def _flags(final: pd.DataFrame, group: Any) -> pd.Series:
     """The launches' flags, and whether their autotuning chose differently."""
-    flags: pd.Series = group["flags"].agg(_union)
+    flags = _unions(final["flags"], final["_cell"])
     differ = group["autotune"].nunique() > 1  # None is no choice
     more = flags.where(flags == "", flags + ", ") + AUTOTUNE_DIFFERS
     return flags.where(~differ, more)
 
 
-def _union_or_none(texts: pd.Series) -> str | None:
-    """``_union`` of the texts that are there, None where none is."""
-    return _union(texts.dropna()) or None
+def _unions_or_none(texts: pd.Series, cell: pd.Series) -> pd.Series:
+    """``_unions`` of the texts that are there, None where none is."""
+    known = texts.astype(object).where(texts.notna(), "")
+    found = _unions(known, cell)
+    return pd.Series([text or None for text in found], index=found.index, dtype=object)
 
 
-def _union(texts: pd.Series) -> str:
+def _unions(texts: pd.Series, cell: pd.Series) -> pd.Series:
+    """By cell, the distinct parts of its comma-separated texts, in order. Few cells have several
+    texts, and only those are looked at one by one."""
+    distinct = pd.DataFrame({"cell": cell, "text": texts}).drop_duplicates()
+    several = distinct["cell"].duplicated(keep=False)
+    out = distinct[~several].set_index("cell")["text"].map(lambda text: _union([text]))
+    if several.any():
+        rest = distinct[several].groupby("cell", sort=False)["text"].agg(_union)
+        out = pd.concat([out, rest])
+    return out
+
+
+def _union(texts: Iterable[Any]) -> str:
     """The distinct parts of comma-separated texts, in order."""
     parts = dict.fromkeys(part for text in texts for part in str(text).split(", ") if part)
     return ", ".join(parts)

@@ -27,9 +27,10 @@ from harness.errors import ConfigError, did_you_mean
 from harness.model import Gpu, Problem, Status
 from harness.operators import cost_model, operator_names
 from harness.store import Store, schema
+from harness.store.dimensions import LOOKUP, rows_by_id
 from harness.store.rows import problem_of
 
-__all__ = ["COLUMNS", "cells", "latest", "results"]
+__all__ = ["COLUMNS", "cells", "kernel_names", "latest", "results"]
 
 COLUMNS = [
     "sweep_id",
@@ -133,9 +134,11 @@ def results(
     dtype: Names = None,
     gpu: Names = None,
     experiment: Names = None,
+    workload: Names = None,
     status: Names = None,
     since: str | None = None,
     sweep: Names = None,
+    ids: Sequence[int] | None = None,
     gpus: Mapping[str, Gpu] | None = None,
     commands: bool = False,
     excluded: bool = False,
@@ -145,11 +148,12 @@ def results(
     """Every record that matches, as COLUMNS, in the order of arrival; empty where none does.
 
     Each filter takes a value or several; ``kernel`` takes globs too. ``since`` is an ISO date or
-    time, or an age such as 7d. ``gpus`` are the hardware facts that ``peak_share`` needs: it is NaN
-    for hardware they don't describe. ``commands`` adds a last column, the command that measures
-    the row again. Results that `attnbench store exclude` marked are ignored, unless ``excluded``:
-    then a last column of that name says why, None for the others. ``only`` are further conditions
-    on columns of the result table, ``more`` further columns of it or of a dimension, put last.
+    time, or an age such as 7d; ``ids`` are of the table of results, sorted. ``gpus`` are the
+    hardware facts that ``peak_share`` needs: it is NaN for hardware they don't describe.
+    ``commands`` adds a last column, the command that measures the row again. Results that
+    `attnbench store exclude` marked are ignored, unless ``excluded``: then a last column of that
+    name says why, None for the others. ``only`` are further conditions on columns of the result
+    table, ``more`` further columns of it or of a dimension, put last.
 
     What isn't known is NaN or None: the device of a job that never reached one, a speed of a record
     that isn't ok, an interval of fewer than 6 samples.
@@ -168,6 +172,7 @@ def results(
             (tables.problem.c.dtype, dtype),
             (tables.job.c.gpu, gpu),
             (tables.result.c.experiment, experiment),
+            (tables.result.c.workload, workload),
             (tables.result.c.status, _statuses(status)),
             (tables.sweep.c.key, sweep),
         ):
@@ -184,9 +189,7 @@ def results(
                     and_(tables.result.c.started_at == "", tables.sweep.c.started_at >= moment),
                 )
             )
-        rows = connection.execute(query)
-        # Plain tuples: pandas takes a row's column named dtype for the dtype of the row.
-        frame = pd.DataFrame([tuple(row) for row in rows], columns=list(rows.keys()))
+        frame = _fetched(connection, query, ids)
         problems = _problems(connection, frame)
         again = reproduce(connection, frame, problems) if commands else None
     tidy = _tidy(frame, problems, gpus)
@@ -195,6 +198,18 @@ def results(
     for name in more or {}:
         tidy[name] = frame[f"more_{name}"]
     return tidy.assign(excluded=frame["excluded"].astype(object)) if excluded else tidy
+
+
+def _fetched(connection: Connection, query: Select[Any], ids: Sequence[int] | None) -> pd.DataFrame:
+    """The query's rows, or of these ids, so many at a time as a statement may name."""
+    pages = [query]
+    if ids is not None:
+        starts = range(0, len(ids), LOOKUP) if ids else [0]
+        pages = [query.where(schema.result.c.id.in_(ids[s : s + LOOKUP])) for s in starts]
+    found = [connection.execute(page) for page in pages]
+    # Plain tuples: pandas takes a row's column named dtype for the dtype of the row.
+    rows = [tuple(row) for result in found for row in result.all()]
+    return pd.DataFrame(rows, columns=list(found[0].keys()))
 
 
 _EXCLUDED = schema.exclusion.c.reason
@@ -278,6 +293,12 @@ def _statuses(status: Names) -> Names:
     return status
 
 
+def kernel_names(store: Store) -> list[str]:
+    """Names of all kernels that the store has ever heard of, sorted."""
+    with store.reading() as connection:
+        return sorted(connection.scalars(select(schema.kernel.c.name).distinct()))
+
+
 def _kernels(connection: Connection, patterns: list[str]) -> list[str]:
     """Names of stored kernels that match; resolved here, since engines differ in GLOB and LIKE."""
     names = connection.scalars(select(schema.kernel.c.name).distinct())
@@ -286,8 +307,6 @@ def _kernels(connection: Connection, patterns: list[str]) -> list[str]:
 
 def _problems(connection: Connection, frame: pd.DataFrame) -> dict[int, Problem]:
     """The problems of the frame."""
-    from harness.store.dimensions import rows_by_id
-
     found = rows_by_id(connection, schema.problem, (int(i) for i in frame["problem_id"].unique()))
     return {id_: problem_of(row) for id_, row in found.items()}
 

@@ -87,6 +87,19 @@ class Analysed(StrEnum):
     csv = "csv"
 
 
+class ReportFormat(StrEnum):
+    """What ``report`` writes."""
+
+    html = "html"
+    md = "md"
+
+
+ShownSweep = Annotated[
+    str, typer.Option(help="Sweep id, `last`, or `all`: the newest of each series.")
+]
+Baseline = Annotated[str | None, typer.Option(help="Kernel that speed-ups are relative to.")]
+
+
 class Listable(StrEnum):
     """What ``list`` lists."""
 
@@ -204,19 +217,59 @@ def results(
 @app.command()
 @guarded
 def report(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes.")] = (
-        Path("results/report.html")
-    ),
-    sweep: Annotated[str, typer.Option(help="Sweep id, `last`, or `all`.")] = "last",
-    baseline: Annotated[
-        str | None, typer.Option(help="Kernel that speed-ups are relative to.")
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Where it goes (default: results/report.html or .md)."
+        ),
     ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", metavar="DIR", help="Write all pages there, as a static site."),
+    ] = None,
+    page: Annotated[str, typer.Option(help="Which page the one file is.")] = "sweep",
+    format: Annotated[ReportFormat, typer.Option("--format", help="Output format.")] = (
+        ReportFormat.html
+    ),
+    sweep: ShownSweep = "last",
+    baseline: Baseline = None,
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Workload name.")] = None,
     store: StoreUrl = None,
 ) -> int:
-    """Write one self-contained HTML file that works without a network."""
-    from harness.cli.report import report_command
+    """Write one self-contained HTML file that works without a network, or a site of all pages."""
+    from harness.cli.report import report_command, view_of
 
-    return report_command(out, sweep, baseline, store)
+    view = view_of(sweep, baseline, kernel, dtype, gpu, workload)
+    return report_command(out, site, page, str(format), view, store)
+
+
+@app.command()
+@guarded
+def chart(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; without a name, the list.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="x.png or x.svg (default: results/NAME.png)."),
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="For a dark background.")] = False,
+    sweep: ShownSweep = "last",
+    baseline: Baseline = None,
+    kernel: Annotated[list[str] | None, typer.Option(help="Kernel name or glob.")] = None,
+    dtype: Annotated[list[str] | None, typer.Option(help="Element type.")] = None,
+    gpu: Annotated[list[str] | None, typer.Option(help="GPU name asked for.")] = None,
+    workload: Annotated[list[str] | None, typer.Option(help="Workload name.")] = None,
+    store: StoreUrl = None,
+) -> int:
+    """Write one chart of the report as a picture."""
+    from harness.cli.report import chart_command, view_of
+
+    view = view_of(sweep, baseline, kernel, dtype, gpu, workload)
+    return chart_command(name, out, dark, view, store)
 
 
 @app.command()

@@ -146,7 +146,7 @@ def _conclude(
     if report is not None:
         from harness.cli.report import write
 
-        print(f"report:  {write(report, sweep.id, None, url)}", file=out)
+        print(f"report:  {write(report, sweep.id, url)}", file=out)
     if outcome.interrupted:
         print("interrupted: the same command with resume=true runs what is missing", file=out)
         return INTERRUPTED

@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from dashboards.source import Source
 from harness.analysis.query import COLUMNS
-from harness.analysis.read_off import TEXTS
+from harness.analysis.read_off import FIGURES, TEXTS
+from harness.analysis.view import View
 
 SHAPES = {"llama3_8b": (32, 8, 128), "gpt2": (12, 12, 64)}
 LENGTHS = (128, 256, 512, 1024, 2048)
@@ -144,8 +146,10 @@ def record(**over: Any) -> dict[str, Any]:
 def frame_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """A frame with every column, also where there are no rows."""
     rows = list(rows)
-    columns = list(record())
-    return pd.DataFrame(rows, columns=columns)
+    columns = list(dict.fromkeys([*record(), *COLUMNS]))
+    frame = pd.DataFrame(rows, columns=columns)
+    derived = ("kv_cache_mb", "tflops_per_w", "error_over_baseline", "max_error")
+    return frame.astype(dict.fromkeys([*FIGURES, *derived], float))
 
 
 def sweep(
@@ -242,3 +246,14 @@ def hopper(**over: Any) -> pd.DataFrame:
     )
     frame["peak_share"] = frame["tflops"] / frame["dtype"].map(peaks)
     return frame
+
+
+class FrameSource(Source):
+    """A source of records that are in no store."""
+
+    def __init__(self, frame: pd.DataFrame, *, commands: Sequence[str] = (), **view: Any) -> None:
+        super().__init__(None, View(**view))
+        self.records = frame
+        self.commands = list(commands)
+        self.origin = "results/attnbench.db"
+        self.kernels = sorted(set(frame["kernel"]))
