@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,3 +17,36 @@ StoreUrl = Annotated[
         show_default=False,
     ),
 ]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDE]...",
+        help="Hydra overrides: experiment=quickstart, kernel=eager, workload.seq_len=2048 …",
+        show_default=False,
+    ),
+]
+Multirun = Annotated[
+    bool,
+    typer.Option("-m", "--multirun", help="Allow sweeps in overrides: a,b · range() · glob()."),
+]
+KernelDirs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--kernels",
+        metavar="DIR",
+        help="A folder of your own kernels (*.py and conf/kernel/*.yaml); repeatable. "
+        "ATTNBENCH_KERNELS=DIR:DIR does the same.",
+        show_default=False,
+    ),
+]
+
+KernelNames = Annotated[
+    list[str] | None, typer.Option("--kernel", help="Kernel name or glob.", show_default=False)
+]
+Dtypes = Annotated[list[str] | None, typer.Option("--dtype", help="Element type.")]
+GpuNames = Annotated[list[str] | None, typer.Option("--gpu", help="GPU name asked for.")]
+Experiments = Annotated[list[str] | None, typer.Option("--experiment", help="Experiment name.")]
+Workloads = Annotated[list[str] | None, typer.Option("--workload", help="Workload name.")]
+Since = Annotated[str | None, typer.Option("--since", help="ISO date or time, or 7d, 12h.")]
+OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")]
