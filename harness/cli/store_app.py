@@ -10,45 +10,56 @@ import typer
 from harness.cli.guard import guarded
 from harness.cli.options import StoreUrl
 from harness.cli.store_selection import Chosen, selecting
+from harness.errors import ConfigError
+from harness.masking import masked
 
 store_app = typer.Typer(help="Look after the result database.", no_args_is_help=True)
 
-Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="As --store elsewhere.")]
+Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="The same as --store.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the log.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+def _one_of(url: str | None, store: str | None) -> str | None:
+    """A store may be named either way. Raises ConfigError where two are."""
+    if url is not None and store is not None and url != store:
+        raise ConfigError(f"two stores are named, {masked(url)} and {masked(store)}: which one?")
+    return url if store is None else store
 
 
 @store_app.command(name="info")
 @guarded
 def store_info(
     url: Url = None,
+    store: StoreUrl = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
     """Say what a database is and how much it holds."""
     from harness.cli.store import info_command
 
-    return info_command(url, format)
+    return info_command(_one_of(url, store), format)
 
 
 @store_app.command(name="check")
 @guarded
 def store_check(
     url: Url = None,
+    store: StoreUrl = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read every record as well.")] = False,
 ) -> int:
     """Look for damage: in the file, in its references, in the samples. Exit code 1 if any."""
     from harness.cli.store import check_command
 
-    return check_command(url, deep)
+    return check_command(_one_of(url, store), deep)
 
 
 @store_app.command(name="upgrade")
 @guarded
-def store_upgrade(url: Url = None) -> int:
+def store_upgrade(url: Url = None, store: StoreUrl = None) -> int:
     """Bring a database made by an older attnbench to this one's schema."""
     from harness.cli.store import upgrade_command
 
-    return upgrade_command(url)
+    return upgrade_command(_one_of(url, store))
 
 
 @store_app.command(name="downgrade")
@@ -66,11 +77,11 @@ def store_downgrade(
 
 @store_app.command(name="vacuum")
 @guarded
-def store_vacuum(url: Url = None) -> int:
+def store_vacuum(url: Url = None, store: StoreUrl = None) -> int:
     """Drop facts that no result refers to and give unused space back."""
     from harness.cli.store import vacuum_command
 
-    return vacuum_command(url)
+    return vacuum_command(_one_of(url, store))
 
 
 @store_app.command(name="backup")

@@ -156,3 +156,10 @@ def test_every_subcommand_has_its_test_here() -> None:
 
 def test_a_selection_has_an_option_a_field() -> None:
     assert list(OPTIONS) == [field.name for field in fields(Selection)]
+
+
+@pytest.mark.parametrize("command", ["info", "check", "vacuum", "upgrade"])
+def test_a_store_is_named_by_argument_or_by_option_and_two_are_refused(command: str) -> None:
+    for named in ([DB], ["--store", DB], [DB, "--store", DB]):
+        store_(command, *named)
+    assert "two stores are named" in store_(command, DB, "--store", "other.db", ok=False).output
