@@ -56,7 +56,9 @@ class RayDispatcher:
 
             ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL_S)
             for reference in ready:
-                yield from self._finish(running[reference])
+                ended = list(self._finish(running[reference]))
+                yield from self._start_idle()  # the board goes on while its record is stored
+                yield from ended
 
     def _open_lanes(self, requests: Sequence[Request]) -> None:
         wanted = {request.job.gpu.name: request.job.gpu for request in requests}

@@ -8,6 +8,7 @@ sampling; checking is gates, audits and new values for the inputs.
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,6 +81,8 @@ def _through_ray(plan: Plan) -> tuple[list[float], list[float]]:
 
 def _inside(plan: Plan) -> dict[str, float]:
     """ms a job by stage, and oracles computed a job, all in this process."""
+    gc.collect()
+    gc.freeze()  # as the fork server does: else each series would collect Ray's and torch's modules
     with watching(plan.jobs[0].problem.operator) as stages:
         _, worked_s = _swept(plan, "bench-inside", InlineDispatcher())
     found = {name: seconds / len(worked_s) * 1e3 for name, seconds in stages.seconds.items()}

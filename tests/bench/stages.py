@@ -67,6 +67,7 @@ def watching(operator: str) -> Iterator[Stages]:
         (job, "must_be_unchanged", CHECKING),
         (job, "poison", CHECKING),
         (job, "snapshot", CHECKING),
+        (hygiene, "snapshot", CHECKING),
         (hygiene, "differences", CHECKING),
         (binding.Binding, "call", MEASURING),
         (binding.Binding, "refresh", CHECKING),
