@@ -10,7 +10,7 @@ import pandas as pd
 from dashboards import theme, tidy
 from dashboards.charts.axes import length_axis, value_axis
 from dashboards.charts.lines import CROSS, legend_entry, panels
-from dashboards.charts.rows import Data, Quantity, part, plain, tooltips, values_of
+from dashboards.charts.rows import Data, Quantity, link, part, plain, tooltips, values_of
 from dashboards.formats import SCIENTIFIC, is_missing, listing
 
 TITLE = "Error against the fp64 oracle"
@@ -50,7 +50,7 @@ def accuracy(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> An
             "panels": len(names),
             "panel_width": 320,
             "columns": 3,
-            "chrome": 66,
+            "chrome": 78,
             "chrome_each": 58,
             "legend_entry": legend_entry(shown),
         },
@@ -71,7 +71,7 @@ def _layers(kernels: Sequence[str], data: Data) -> list[Any]:
     if "value" in there:
         layers.append(part("value").mark_line(strokeWidth=1.5, opacity=0.5).encode(x, y, colour))
         right = values_of(ERROR, "value").mark_point(filled=True, size=52, opacity=1)
-        layers.append(right.encode(x, y, colour, shape, tooltip=tips))
+        layers.append(right.encode(x, y, colour, shape, tooltip=tips, **link(data.rows)))
     if "wrong" in there:
         wrong = values_of(ERROR, "wrong").mark_point(
             shape=CROSS, size=90, strokeWidth=2.5, opacity=1
@@ -84,7 +84,7 @@ def _row(cell: dict[str, Any]) -> dict[str, Any]:
     row = {"panel": cell["panel"], "kernel": cell["label"], "length": int(cell["length"])}
     row |= {"problem": cell["problem"], "status": str(cell["status"]).replace("_", " ")}
     row["part"] = "value" if cell["status"] == "ok" else "wrong"
-    known = {name: cell.get(name) for name in ("max_error", *ERROR.also)}
+    known = {name: cell.get(name) for name in ("max_error", *ERROR.also, "href")}
     return row | {k: plain(v) for k, v in known.items() if not is_missing(v) and v != ""}
 
 

@@ -22,6 +22,7 @@ from dashboards.charts.rows import (
     Keys,
     Quantity,
     data_rows,
+    link,
     part,
     tooltips,
     values_of,
@@ -118,7 +119,7 @@ def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     point = values.mark_point(filled=True, size=52).add_params(picked)
     shape = theme.kernel_shape(kernels)
     tips = tooltips(quantity, data.rows)
-    layers.append(point.encode(x, y, colour, shape, opacity=faded, tooltip=tips))
+    layers.append(point.encode(x, y, colour, shape, opacity=faded, tooltip=tips, **link(data.rows)))
     there = {row["part"] for row in data.rows}
     pixel = alt.Y("up:Q", scale=None, axis=None)
     for name, mark in (("failed", CROSS), ("skipped", DASH)):
@@ -167,7 +168,8 @@ def _bars(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     tips = tooltips(quantity, data.rows)
     values = values_of(quantity)
     bar = values.mark_bar(opacity=0.85, height={"band": 0.6})
-    layers = [bar.encode(x, y, theme.kernel_colour(kernels, legend=False), tooltip=tips)]
+    colour = theme.kernel_colour(kernels, legend=False)
+    layers = [bar.encode(x, y, colour, tooltip=tips, **link(data.rows))]
     if quantity.low and any(quantity.low in row for row in data.rows):
         low = alt.X("from:Q", title=quantity.name)
         ends = values.mark_rule(strokeWidth=2, color=theme.LIGHT["ink"])

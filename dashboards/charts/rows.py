@@ -81,7 +81,8 @@ def data_rows(
     """Rows of every part for a prepared ``frame``."""
     values, missed = [], []
     above: dict[tuple[str, int], int] = {}
-    wanted = [c for c in (quantity.column, quantity.low, quantity.high, *quantity.also) if c]
+    wanted = [quantity.column, quantity.low, quantity.high, *quantity.also, "href"]
+    wanted = [c for c in wanted if c and c in frame]
     for cell in tidy.records(frame):
         row = {"panel": cell["panel"], "kernel": cell["label"], "length": int(cell["length"])}
         row |= {"problem": cell["problem"], "status": str(cell["status"]).replace("_", " ")}
@@ -177,6 +178,11 @@ def tooltips(quantity: Quantity, rows: list[dict[str, Any]]) -> list[alt.Tooltip
         if any(column in row for row in rows):
             tips.append(alt.Tooltip(f"tip_{column}:N", title=title))
     return [*tips, alt.Tooltip("status:N", title="Status")]
+
+
+def link(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The channel that leads from a mark to its result, where there are pages of results."""
+    return {"href": alt.Href("href:N")} if any("href" in row for row in rows) else {}
 
 
 def why() -> list[alt.Tooltip]:

@@ -12,6 +12,7 @@ import pandas as pd
 from dashboards import theme, tidy
 from dashboards.charts.axes import SHORT_LENGTH
 from dashboards.charts.lines import label_room, panels
+from dashboards.charts.rows import link
 from dashboards.formats import count, is_missing, listing
 
 SHORT = {
@@ -93,6 +94,8 @@ def _rows(ratios: pd.DataFrame) -> list[dict[str, Any]]:
                 row["low"] = float(f"{cell['speedup_low']:.4g}")
                 row["high"] = float(f"{cell['speedup_high']:.4g}")
             row["latency"] = float(f"{cell['latency_ms']:.4g}")
+            if not is_missing(cell["href"]):
+                row["href"] = cell["href"]
         rows.append(row)
     return rows
 
@@ -144,9 +147,14 @@ def _layers(x: alt.X, y: alt.Y, rows: list[dict[str, Any]]) -> list[Any]:
         missing.mark_text(fontSize=10, color=look["muted"]).encode(
             x, y, text="text:N", tooltip=why
         ),
-        known.mark_rect(stroke=look["background"]).encode(x, y, colour, tooltip=tips),
+        known.mark_rect(stroke=look["background"]).encode(x, y, colour, tooltip=tips, **link(rows)),
         known.mark_text(fontSize=11.5, fontWeight=600).encode(
-            x, y, text="text:N", color=strong.otherwise(alt.value(look["ink"])), tooltip=tips
+            x,
+            y,
+            text="text:N",
+            color=strong.otherwise(alt.value(look["ink"])),
+            tooltip=tips,
+            **link(rows),
         ),
     ]
 

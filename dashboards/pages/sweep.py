@@ -18,7 +18,7 @@ from dashboards.tables import value_of
 TITLE = "Sweep"
 QUESTION = "Which kernel is fastest on which problem, by how much, and what could not be measured?"
 PLACE = 1
-CHARTS = ("latency", "throughput", "speedup", "memory", "accuracy", "failures")
+CHARTS = ("latency", "throughput", "speedup", "memory", "energy", "accuracy", "failures")
 
 MAX_KERNELS = 20
 """Kernels that a panel draws; one with more can't be read. The tables have them all."""
@@ -84,6 +84,9 @@ def sections(
         out.append(_speedup(frame, drawn, baseline, note))
     chart = charts.memory(drawn, kernels=names)
     add("memory", "Memory", chart, value_of("peak_memory_mb"), "peak memory of a call, MB")
+    if (frame["energy_j"].astype(float) > 0).any():
+        energy = charts.energy(drawn, kernels=names)
+        add("energy", "Energy", energy, value_of("energy_j"), "energy of a call, J")
     chart = charts.accuracy(drawn, kernels=names)
     add("accuracy", "Accuracy", chart, value_of("max_error", form=error), "largest error")
     return [*out, _failures(frame), *_origin(records, command)]
