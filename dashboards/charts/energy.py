@@ -29,7 +29,8 @@ def energy(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any:
     frame = tidy.prepare(cells)
     if not (frame["energy_j"].astype(float) > 0).any():
         return theme.message(
-            TITLE, "No cell has its energy: only a GPU's own counters in a sustained run tell it."
+            TITLE,
+            "No cell has its energy. timing.energy=true measures it where a counter is.",
         )
     names = list(kernels or tidy.kernels(frame))
     return over_length(
@@ -37,7 +38,7 @@ def energy(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) -> Any:
         ENERGY,
         names,
         title=TITLE,
-        subtitle="Read off the device while the kernel ran; counters are good to about 5 %.",
+        subtitle="By the device's own counter (NVML, RAPL) over 2 s or more of calls back to back.",
         marks="Bottom edge: × failed, – not supported.",
         description="Line chart of energy in joules over sequence length in tokens, both "
         f"on log axes, for {listing(names)}; a panel each for {listing(tidy.panels(frame))}.",

@@ -110,7 +110,7 @@ def _print_text(heading: str, claims: list[Judged]) -> None:
             line = Text(f"{finding.basis}: ")
             line.append(str(finding.verdict), STYLES.get(str(finding.verdict), ""))
             line.append(f"{' ' if finding.verdict == 'holds only if' else ': '}{finding.text}")
-            console.print(Padding(line, (0, 0, 0, 2)))
+            console.print(Padding(line, (0, 0, 0, 2), expand=False))
     console.print()
     console.print(Text(_summary(claims)))
 

@@ -94,11 +94,12 @@ def within(
     else:
         verdict = Verdict.UNDECIDED
     interval = f" [{low:.3g}, {high:.3g}]" if repeated else " (one launch: no interval)"
+    shown = unit if unit in ("", "×") else f" {unit}"
     bounds = f"{least:.3g} or more" if most == float("inf") else f"{least:.3g} to {most:.3g}"
     return Finding(
         Basis.MEASURED,
         verdict,
-        f"{what}: {value:.3g} {unit}{interval}; claimed: {bounds} {unit}".replace(" ×", "×"),
+        f"{what}: {value:.3g}{shown}{interval}; claimed: {bounds}{shown}",
         value,
         low if repeated else None,
         high if repeated else None,

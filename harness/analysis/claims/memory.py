@@ -95,7 +95,7 @@ def _flash_saves_here(seen: Evidence) -> Finding:
     text = f"peak over the inputs, eager over sdpa_flash: {listed}"
     if enough:
         verdict = Verdict.CONDITIONAL
-        text = f"20× from {min(enough):,} tokens on (and beyond 20× later); {text}"
+        text = f"there are {min(enough):,} tokens or more; {text}"
     else:
         verdict = Verdict.HOLDS if best > 1 else Verdict.FAILS
     return Finding(Basis.MEASURED, verdict, text, best, unit="×")
