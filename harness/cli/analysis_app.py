@@ -213,6 +213,47 @@ def compare(
 
 @analysis_app.command()
 @guarded
+def hardware(
+    by: Annotated[
+        str,
+        typer.Option(help="latency, tflops, peak, bandwidth, roofline, watt, energy, money."),
+    ] = "latency",
+    reference: Annotated[
+        str | None, typer.Option(metavar="GPU", help="Show ratios to this GPU.")
+    ] = None,
+    predict: Annotated[
+        str | None,
+        typer.Option(metavar="GPU", help="Predict a GPU that wasn't measured, by roofline."),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GPU=PRICE", help="Price an hour; also price_per_hour in conf/gpu."),
+    ] = None,
+    kernel: KernelNames = None,
+    dtype: Dtypes = None,
+    gpu: GpuNames = None,
+    workload: Workloads = None,
+    experiment: Experiments = None,
+    sweep: Annotated[list[str] | None, typer.Option(help="Sweep id (default: all).")] = None,
+    since: Since = None,
+    format: Annotated[Analysed, typer.Option("--format", help="Output format.")] = Analysed.table,
+    out: OutFile = None,
+    store: StoreUrl = None,
+) -> int:
+    """Compare GPUs: a row a problem, a column a GPU, each with its fastest kernel (--kernel: one).
+
+    Of each series and board its newest result counts. Tells how far each GPU is from its roofline,
+    how boards of one model differ, and where software or protocol aren't the same.
+    """
+    from harness.cli.hardware import hardware_command
+
+    filters = {"kernel": kernel, "dtype": dtype, "gpu": gpu, "workload": workload}
+    filters |= {"experiment": experiment, "sweep": sweep, "since": since}  # type: ignore[dict-item]
+    return hardware_command(filters, by, reference, predict, price or [], str(format), out, store)
+
+
+@analysis_app.command()
+@guarded
 def gate(
     baseline: Annotated[
         str,

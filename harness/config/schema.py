@@ -107,6 +107,7 @@ class GpuConf:
     source: str = ""
     source_date: str = ""
     threads: int | None = None
+    price_per_hour: float | None = None
 
 
 @dataclass

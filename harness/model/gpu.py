@@ -45,6 +45,8 @@ class Gpu:
     """When they were read there, ISO date."""
     threads: int | None = None
     """CPU only: threads to compute with; None: every core this process may use."""
+    price_per_hour: float | None = None
+    """What an hour of it costs you, in one currency for all; None where nobody said."""
 
     def peak(self, dtype: str) -> float | None:
         """Peak TFLOP/s for a problem's dtype, None where no figure is known."""
