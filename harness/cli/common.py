@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.dispatch.ray_cluster import RayCluster
     from harness.model import Gpu
     from harness.plan import Planned
+    from harness.store import Store
 
 KERNELS_VARIABLE = "ATTNBENCH_KERNELS"
 STORE_VARIABLE = "ATTNBENCH_STORE"
@@ -106,8 +107,13 @@ class ClusterHandle:
             self._cluster.close()
 
 
-def open_dispatcher(planned: Planned, handle: ClusterHandle) -> Dispatcher:
-    """The dispatcher that the config names. Raises ConfigError where it names none."""
+def open_dispatcher(
+    planned: Planned, handle: ClusterHandle, store: Store | None = None
+) -> Dispatcher:
+    """The dispatcher that the config names. Raises ConfigError where it names none.
+
+    What ``store`` has of earlier sweeps tells how long a job takes and which board measured it.
+    """
     if planned.cluster.dispatcher == "none":
         raise ConfigError(
             f"cluster={planned.cluster.name} measures on another machine: "
@@ -118,7 +124,17 @@ def open_dispatcher(planned: Planned, handle: ClusterHandle) -> Dispatcher:
 
         return InlineDispatcher()
     from harness.config.catalog import gpus
+    from harness.dispatch.forecast import Forecast
+    from harness.dispatch.policy import RetryPolicy
     from harness.dispatch.ray_dispatcher import RayDispatcher
 
-    cluster = handle.connect(planned.cluster.address)
-    return RayDispatcher(cluster, gpus(), planned.cluster.retries)
+    conf = planned.cluster
+    forecast = Forecast(planned.plan.jobs, store)
+    return RayDispatcher(
+        handle.connect(conf.address),
+        gpus(),
+        RetryPolicy(conf.retries, conf.crash_retries, conf.set_aside_after),
+        wait_s=conf.wait_s,
+        cost_s=forecast.cost_s,
+        before=forecast.before,
+    )

@@ -85,7 +85,8 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         if isinstance(event, Started):
             self._in_hand[event.worker] = _describe(event.request)
         elif isinstance(event, Finished):
-            self._counts[event.record.status] += 1
+            if event.final:
+                self._counts[event.record.status] += 1
             if event.record.status not in (Status.OK, Status.SKIPPED):
                 self._say_failure(event)
         self._show()
@@ -96,6 +97,7 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
 
     def _say_failure(self, event: Finished) -> None:
         what = f"{event.record.status}: {_describe(event.request)}: {event.record.reason}"
+        what += "" if event.final else "; tried once more"
         self._console.print(what, style="red", markup=False, highlight=False, soft_wrap=True)
 
     def _state(self) -> str:

@@ -64,14 +64,17 @@ def run_command(
                 sweep = _new_sweep(planned, kept, multirun, folders)
                 store.start_sweep(sweep, skip_records(planned.plan, sweep))
                 done: set[tuple[str, int]] = set()
+                attempts: dict[tuple[str, int], int] = {}
             else:
                 sweep, done = resumable_sweep(store, resume, kept, planned.plan, revisions)
+                store.start_sweep(sweep)  # running again
+                attempts = store.attempts(sweep.id)
             requests = requests_in_rounds(
-                planned.plan.jobs, sweep.id, revisions, harness_commit(), done
+                planned.plan.jobs, sweep.id, revisions, harness_commit(), done, attempts
             )
             outcome = Outcome()
             if requests:
-                dispatcher = open_dispatcher(planned, cluster)
+                dispatcher = open_dispatcher(planned, cluster, store)
                 skipped = len(planned.plan.skips)
                 with (
                     SweepProgress(len(requests), skipped, console) as progress,
@@ -79,7 +82,13 @@ def run_command(
                 ):
                     try:
                         outcome = run_sweep(
-                            sweep, requests, store, dispatcher, progress.listen, progress.say
+                            sweep,
+                            requests,
+                            store,
+                            dispatcher,
+                            progress.listen,
+                            progress.say,
+                            fail_fast=planned.cluster.fail_fast,
                         )
                     finally:
                         dispatcher.close()
@@ -147,6 +156,9 @@ def _conclude(
         from harness.cli.report import write
 
         print(f"report:  {write(report, sweep.id, url)}", file=out)
+    if outcome.failed_fast:
+        print("stopped by cluster.fail_fast; with resume=true the rest is run", file=out)
+        return 1
     if outcome.interrupted:
         print("interrupted: the same command with resume=true runs what is missing", file=out)
         return INTERRUPTED

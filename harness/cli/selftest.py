@@ -53,7 +53,7 @@ def selftest_command(given: list[str], kernels: list[Path], format: str) -> int:
         ):
             try:
                 for event in dispatcher.run(requests):
-                    if isinstance(event, Finished):
+                    if isinstance(event, Finished) and event.final:
                         records.append(event.record)
                     progress.listen(event)
             finally:

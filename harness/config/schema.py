@@ -146,10 +146,16 @@ class ClusterConf:
     """ray, or inline: in this very process, for debugging."""
     address: str | None = None
     """Of a running Ray cluster; null starts Ray on this machine for the sweep."""
-    wait_s: float = 60.0
-    """Wait this long for the workers that a sweep needs, s."""
+    wait_s: float = 0.0
+    """Wait this long for a GPU that no node has yet (clusters that grow), s."""
     retries: int = 2
-    """Give a job whose worker was lost to another one, at most this often."""
+    """Give a job whose worker or node was lost to another one, at most this often."""
+    crash_retries: int = 1
+    """Run a job whose kernel crashed again, at most this often; every attempt is kept."""
+    set_aside_after: int = 5
+    """A kernel that fails this often in a row on a board is left out there; 0: never."""
+    fail_fast: bool = False
+    """End the sweep with the first job that fails."""
 
 
 @dataclass

@@ -1,10 +1,11 @@
 """The dispatcher seam: requests in, events out.
 
 A dispatcher may run requests in any order within a launch and on any device that is the GPU asked
-for, but never two at a time on one device, and never a launch's request before that GPU's earlier
-launches are through. It yields exactly one Finished for every request it was given, unless
-``stop`` is called; an exception out of ``run`` means that the dispatcher itself failed. Retries of
-lost requests are its own affair: the attempt in the record counts them.
+for, but never two at a time on one device; what a device was given of a launch it measures before
+the next launch. It yields exactly one final Finished for every request it was given, unless
+``stop`` is called, and before it one that isn't final for each attempt that crashed and is tried
+again; an exception out of ``run`` means that the dispatcher itself failed. A loss leaves no record
+until retries end: the attempt in the record counts them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Finished:
 
     request: Request
     record: Record
+    final: bool = True
+    """Another attempt follows where it isn't."""
 
 
 Event = Started | Finished

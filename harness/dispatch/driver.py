@@ -21,9 +21,11 @@ class Outcome:
     """How a sweep went."""
 
     counts: Counter[Status] = field(default_factory=Counter)
-    """Records stored by this run, by status (skips of the plan included)."""
+    """Final records stored by this run, by status."""
     interrupted: bool = False
     """It was stopped before every request had its record."""
+    failed_fast: bool = False
+    """It was stopped by the first failure, as asked for."""
 
     @property
     def failures(self) -> int:
@@ -46,12 +48,15 @@ def run_sweep(
     dispatcher: Dispatcher,
     listen: Listener,
     say: Callable[[str], None] = print,
+    *,
+    fail_fast: bool = False,
 ) -> Outcome:
     """Run ``requests`` of a sweep that the store has, storing each record as it arrives.
 
     ``listen`` hears every event after its record is stored; ``say`` gets a line where the store has
     to be waited for. The sweep is marked finished, or interrupted where records are missing
-    (``dispatcher.stop`` was called) or an error came through.
+    (``dispatcher.stop`` was called) or an error came through. ``fail_fast``: the first failure
+    stops it; a crash that is tried again is none yet.
 
     Raises:
         StoreError: a record can't be stored (harness.dispatch.storing); the message says where it
@@ -64,8 +69,13 @@ def run_sweep(
         for event in dispatcher.run(requests):
             if isinstance(event, Finished):
                 storing.append(event.record)
+            if isinstance(event, Finished) and event.final:
                 outcome.counts[event.record.status] += 1
                 finished += 1
+                if fail_fast and outcome.failures:
+                    outcome.failed_fast = True
+                    dispatcher.stop()
+                    say(f"fail_fast: stopped by the first failure, {event.record.reason}")
             listen(event)
     except StoreError:  # it would not take the sweep's state either
         raise

@@ -20,6 +20,30 @@ from harness.model.gpu import CPU
 
 DESCRIBE_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
+HEAD_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an actor is put: one GPU of a node, or its processor."""
+
+    node_id: str
+    """Ray's id of the node."""
+    host: str
+    """Its name, for people."""
+    number: int | None
+    """Which of the node's GPUs, counted from 0 (Ray gives any free one); None: the processor."""
+
+
+@dataclass
+class Opening:
+    """An actor that has been asked what it owns, and may not have answered yet."""
+
+    place: Place
+    actor: Any
+    """Handle of its Worker."""
+    said: Any
+    """Reference to its answer."""
 
 
 @dataclass
@@ -27,13 +51,19 @@ class Board:
     """One physical device and the actor that owns it."""
 
     name: str
-    """For people: the node and the device."""
+    """For people: the node and the device. Unique in a cluster."""
     gpu: Gpu
     """Which model it is."""
     actor: Any
     """Handle of its Worker."""
-    node_id: str
-    """Ray's id of its node."""
+    place: Place
+    """Where it is."""
+    uuid: str = ""
+    """Of the GPU; "" for a processor."""
+
+
+class WorkerGone(Exception):
+    """An actor died before it answered."""
 
 
 def _must_listen(address: str) -> None:
@@ -56,8 +86,11 @@ def _must_listen(address: str) -> None:
 class RayCluster:
     """A connection to Ray. One per driver process; ``close`` ends it."""
 
-    def __init__(self, address: str | None) -> None:
-        """``address``: of a running cluster, or None to start an embedded Ray here."""
+    def __init__(self, address: str | None, worker: type[Any] | None = None) -> None:
+        """``address``: of a running cluster, or None to start an embedded Ray here.
+
+        ``worker`` takes the place of ``ray_worker.Worker``.
+        """
         if address is not None:
             _must_listen(address)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -67,7 +100,10 @@ class RayCluster:
         os.environ.setdefault("RAY_worker_niceness", "0")
         import ray
 
+        from harness.dispatch.ray_worker import Worker
+
         self._ray = ray
+        self._worker = worker or Worker
         self.address = address
         quiet: dict[str, Any] = {
             "log_to_driver": False,
@@ -82,76 +118,108 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             where = "an embedded Ray" if address is None else f"the Ray cluster at {address}"
             raise DispatchError(f"can't reach {where}: {error}") from error
+        self.head: str = ray.get_runtime_context().gcs_address
 
-    def _nodes(self) -> list[dict[str, Any]]:
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes that are alive, as Ray describes them."""
         return [node for node in self._ray.nodes() if node["Alive"]]
 
-    def _actor(self, node: dict[str, Any], gpus: int) -> Any:
+    def answers(self) -> bool:
+        """Whether the head still listens. (Ray ends this process a minute after it has gone.)"""
+        host, _, port = self.head.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=HEAD_TIMEOUT_S):
+                return True
+        except OSError:
+            return False
+
+    def places(self, *, gpus: bool, cpus: bool) -> list[Place]:
+        """Every GPU of every node, and every node's processor."""
+        found = []
+        for node in self.nodes():
+            node_id, host = node["NodeID"], node["NodeManagerHostname"]
+            if gpus:
+                count = int(node["Resources"].get("GPU", 0))
+                found += [Place(node_id, host, number) for number in range(count)]
+            if cpus:
+                found.append(Place(node_id, host, None))
+        return found
+
+    def open(self, place: Place) -> Opening:
+        """Start an actor there and ask it what it owns. Where the GPU is taken, it waits for it."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from harness.dispatch.ray_worker import Worker
-
-        where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        where = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
+        gpus = 0 if place.number is None else 1
         options = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": where}
-        return self._ray.remote(Worker).options(**options).remote()
+        actor: Any = self._ray.remote(self._worker).options(**options).remote()
+        return Opening(place, actor, actor.describe.remote())
+
+    def board(self, opening: Opening, known: Mapping[str, Gpu], timeout_s: float = 0.0) -> Board:
+        """The board behind an opening that has answered (or does within ``timeout_s``).
+
+        Raises:
+            WorkerGone: the actor died, or did not answer.
+            DispatchError: its node has other versions than this driver.
+        """
+        from harness.dispatch.ray_worker import versions
+
+        place = opening.place
+        try:
+            theirs, device = self._ray.get(opening.said, timeout=timeout_s or None)
+        except self._ray.exceptions.RayTaskError as error:
+            raise DispatchError(f"the worker on node {place.host} failed: {error.cause}") from error
+        except self._ray.exceptions.RayError as error:
+            raise WorkerGone(str(error).splitlines()[0]) from error
+        for what, mine in versions().items():
+            if theirs[what] != mine:
+                self._ray.kill(opening.actor)
+                raise DispatchError(
+                    f"node {place.host} has {what} {theirs[what]}, this driver {mine}: "
+                    "install the same on both"
+                )
+        if device is None:
+            return Board(f"{place.host} CPU{self._which(place)}", known[CPU], opening.actor, place)
+        gpu = identify(device, known)
+        name = f"{place.host} GPU {device.index}{self._which(place)}"
+        return Board(name, gpu, opening.actor, place, device.uuid)
+
+    def _which(self, place: Place) -> str:
+        """Part of a Ray node's id, where several of them are on one host."""
+        same = [n for n in self.nodes() if n["NodeManagerHostname"] == place.host]
+        return f" ({place.node_id[:6]})" if len(same) > 1 else ""
 
     def boards(self, known: Mapping[str, Gpu], *, with_cpus: bool) -> list[Board]:
         """An actor on every GPU of the cluster, and with ``with_cpus`` one on every node's CPU.
 
         ``known`` are the models that a device can be recognised as. Raises DispatchError if a node
-        has other versions than this driver.
+        has other versions than this driver, or starts no worker within DESCRIBE_TIMEOUT_S.
         """
-        found: list[tuple[dict[str, Any], Any]] = []
-        for node in self._nodes():
-            for _ in range(int(node["Resources"].get("GPU", 0))):
-                found.append((node, self._actor(node, 1)))
-            if with_cpus:
-                found.append((node, self._actor(node, 0)))
-        boards = []
-        for node, actor in found:
-            device = self._describe(node, actor)
-            gpu = identify(device, known) if device is not None else known[CPU]
-            what = f"GPU {device.index}" if device is not None else "CPU"
-            name = f"{node['NodeManagerHostname']} {what}"
-            boards.append(Board(name, gpu, actor, node["NodeID"]))
-        return boards
-
-    def _describe(self, node: dict[str, Any], actor: Any) -> Any:
-        from harness.dispatch.ray_worker import versions
-
-        host = node["NodeManagerHostname"]
+        openings = [self.open(place) for place in self.places(gpus=True, cpus=with_cpus)]
         try:
-            theirs, device = self._ray.get(actor.describe.remote(), timeout=DESCRIBE_TIMEOUT_S)
-        except self._ray.exceptions.RayError as error:
+            return [self.board(opening, known, DESCRIBE_TIMEOUT_S) for opening in openings]
+        except WorkerGone as error:
             raise DispatchError(
-                f"no worker could be started on node {host}: {error}".splitlines()[0]
-                + "; is attnbench installed there?"
+                f"no worker could be started: {error}; is attnbench installed on every node?"
             ) from error
-        for what, mine in versions().items():
-            if theirs[what] != mine:
-                raise DispatchError(
-                    f"node {host} has {what} {theirs[what]}, this driver {mine}: "
-                    "install the same on both"
-                )
-        return device
 
-    def reopen(self, board: Board) -> Board | None:
-        """A fresh actor for a board whose actor was lost; None if its node is gone."""
-        for node in self._nodes():
-            if node["NodeID"] == board.node_id:
-                actor = self._actor(node, 0 if board.gpu.kind == "cpu" else 1)
-                return Board(board.name, board.gpu, actor, board.node_id)
-        return None
+    def busy(self, place: Place) -> bool:
+        """Whether all GPUs of a place's node are taken, by other sweeps or other work."""
+        from ray._private.state import available_resources_per_node
 
-    def release(self, board: Board) -> None:
-        """End a board's actor; its children die with it."""
-        self._ray.kill(board.actor)
+        if place.number is None:
+            return False
+        return float(available_resources_per_node().get(place.node_id, {}).get("GPU", 0)) < 1
+
+    def kill(self, actor: Any) -> None:
+        """End an actor; its children die with it."""
+        self._ray.kill(actor)
 
     def gpus(self, known: Mapping[str, Gpu]) -> list[Gpu]:
         """Every distinct GPU of the cluster (its CPUs only where it has no GPU)."""
         boards = self.boards(known, with_cpus=False)
         for board in boards:
-            self.release(board)
+            self.kill(board.actor)
         distinct = {board.gpu.name: board.gpu for board in boards}
         if not distinct:
             distinct = {CPU: known[CPU]}

@@ -8,7 +8,7 @@ one state of the machine and share the oracle (DESIGN.md, decision 1).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 from harness.measure.request import Request
 from harness.model import Job, Revision
@@ -20,11 +20,14 @@ def requests_in_rounds(
     revisions: dict[str, Revision],
     harness_commit: str,
     done: Set[tuple[str, int]] = frozenset(),
+    attempts: Mapping[tuple[str, int], int] | None = None,
 ) -> list[Request]:
     """Every (job, launch) that is not in ``done``, in the order to run.
 
-    ``revisions`` are by kernel name. A job has as many launches as its timing says.
+    ``revisions`` are by kernel name. A job has as many launches as its timing says. ``attempts``
+    is how many attempts of a (job, launch) are stored already: the next one is counted from there.
     """
+    tried = attempts or {}
     requests: list[Request] = []
     for launch in range(max((job.timing.launches for job in jobs), default=0)):
         groups: dict[tuple[str, str], list[Job]] = {}
@@ -43,6 +46,7 @@ def requests_in_rounds(
                     job=job,
                     revision=revisions[job.kernel.name],
                     launch=launch,
+                    attempt=tried.get((job.key, launch), 0),
                     harness_commit=harness_commit,
                 )
                 for job in group

@@ -50,6 +50,10 @@ class Status(StrEnum):
     """Its worker or node was lost, and retries have ended."""
 
 
+RETRIED = "retried"
+"""Flag of an attempt that another one follows: of itself it doesn't end its launch."""
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """Errors of a kernel against the fp64 oracle; of its worst output where there are several."""

@@ -78,8 +78,9 @@ def _cluster_of(conf: Any) -> ClusterSettings:
     if known.get("dispatcher") not in ("ray", "inline", ELSEWHERE):
         given = known.get("dispatcher")
         raise ConfigError(f"cluster.dispatcher={given!r} is not ray, inline or {ELSEWHERE}")
-    if known["retries"] < 0 or known["wait_s"] < 0:
-        raise ConfigError("cluster.retries and cluster.wait_s can't be negative")
+    for name in ("retries", "crash_retries", "set_aside_after", "wait_s"):
+        if known[name] < 0:
+            raise ConfigError(f"cluster.{name}={known[name]} can't be negative")
     if known["dispatcher"] == "inline" and known.get("address"):
         raise ConfigError("cluster.address has no effect with the inline dispatcher: leave it out")
     return ClusterSettings(**known)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from harness.errors import AttnbenchWarning, StoreError
 from harness.model import External, Record, Status, Sweep, utc_now
+from harness.model.record import RETRIED
 from harness.store import engine as engines
 from harness.store import migrate
 from harness.store.externals import insert_externals, stored_externals
@@ -255,14 +256,29 @@ class Store:
             return load(connection, [id_])[0] if id_ is not None else None
 
     def finished(self, sweep_id: str) -> set[tuple[str, int]]:
-        """The (job_key, launch) of a sweep that need not run again: those with any record.
+        """The (job_key, launch) of a sweep that need not run again: those with a final record.
 
-        An attempt that will be retried leaves none: its record is written when retries end.
+        A crash that is tried once more is stored with the flag RETRIED; of itself it ends nothing.
         """
         with self.reading() as connection:
             number = sweep_number(connection, sweep_id)
             done = select(job.c.key, result.c.launch).join(job).where(result.c.sweep_id == number)
-            return {(key, launch) for key, launch in connection.execute(done)}
+            final = done.where(result.c.flags.notlike(f'%"{RETRIED}"%'))
+            return {(key, launch) for key, launch in connection.execute(final)}
+
+    def attempts(self, sweep_id: str) -> dict[tuple[str, int], int]:
+        """How many attempts are stored of each (job_key, launch) that has no final record."""
+        with self.reading() as connection:
+            number = sweep_number(connection, sweep_id)
+            tried = (
+                select(job.c.key, result.c.launch, func.max(result.c.attempt))
+                .join(job)
+                .where(result.c.sweep_id == number)
+                .group_by(job.c.key, result.c.launch)
+            )
+            found = {(key, launch): last + 1 for key, launch, last in connection.execute(tried)}
+        done = self.finished(sweep_id)
+        return {place: count for place, count in found.items() if place not in done}
 
     def tally(self, sweep_id: str) -> dict[Status, int]:
         """How many records of a sweep ended how."""

@@ -18,6 +18,7 @@ from harness.config.catalog import gpus
 from harness.dispatch.base import Dispatcher, Event
 from harness.dispatch.driver import run_sweep
 from harness.dispatch.inline import InlineDispatcher
+from harness.dispatch.policy import RetryPolicy
 from harness.dispatch.ray_cluster import RayCluster
 from harness.dispatch.ray_dispatcher import RayDispatcher
 from harness.dispatch.rounds import requests_in_rounds
@@ -67,7 +68,7 @@ def _through_ray(plan: Plan) -> tuple[list[float], list[float]]:
     cluster = RayCluster(None)
     try:
         for repeat in range(REPEATS):
-            dispatcher = RayDispatcher(cluster, gpus(), retries=0)
+            dispatcher = RayDispatcher(cluster, gpus(), RetryPolicy(retries=0))
             finished, worked_s = _swept(plan, f"bench-{repeat}", dispatcher)
             dispatcher.release()
             # From the first event on: starting workers is paid once a round, not a job.

@@ -10,6 +10,7 @@ from ray.cluster_utils import Cluster
 
 from harness.config.catalog import gpus
 from harness.dispatch.base import Event, Finished
+from harness.dispatch.policy import RetryPolicy
 from harness.dispatch.ray_cluster import RayCluster
 from harness.dispatch.ray_dispatcher import RayDispatcher
 from harness.errors import DispatchError
@@ -33,7 +34,7 @@ def joined(running: Cluster) -> Iterator[RayCluster]:
 
 def test_a_sweep_runs_on_a_cluster_that_was_there(joined: RayCluster, plan_of: Planner) -> None:
     assert [gpu.name for gpu in joined.gpus(gpus())] == ["cpu"]
-    dispatcher = RayDispatcher(joined, gpus(), retries=0)
+    dispatcher = RayDispatcher(joined, gpus(), RetryPolicy(retries=0))
     plan = plan_of("kernel=honest", "workload.seq_len=32")
     events: list[Event] = list(dispatcher.run(requests_of(plan)))
     finished = [event for event in events if isinstance(event, Finished)]
@@ -53,7 +54,7 @@ def test_a_gpu_that_no_node_has(joined: RayCluster, plan_of: Planner) -> None:
     request = requests_of(plan_of("kernel=honest", "workload.seq_len=32"))[0]
     request = replace(request, job=replace(request.job, gpu=gpus()["h100"]))
     with pytest.raises(DispatchError, match="h100"):
-        list(RayDispatcher(joined, gpus(), retries=0).run([request]))
+        list(RayDispatcher(joined, gpus(), RetryPolicy(retries=0)).run([request]))
 
 
 def test_other_versions_are_refused(joined: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from harness.config.catalog import gpus
 from harness.dispatch.base import Dispatcher, Event, Finished, Started
 from harness.dispatch.driver import run_sweep, skip_records
 from harness.dispatch.inline import InlineDispatcher
+from harness.dispatch.policy import RetryPolicy
 from harness.dispatch.ray_cluster import RayCluster
 from harness.dispatch.ray_dispatcher import RayDispatcher
 from harness.model import Record, Status, Sweep
@@ -43,7 +44,7 @@ def cluster() -> Iterator[RayCluster]:
 @pytest.fixture
 def dispatcher(cluster: RayCluster) -> Iterator[RayDispatcher]:
     """On a Ray that the tests of this module share, so its close is the module's."""
-    dispatcher = RayDispatcher(cluster, gpus(), retries=1)
+    dispatcher = RayDispatcher(cluster, gpus(), RetryPolicy(retries=1))
     yield dispatcher
     dispatcher.release()
 
@@ -77,7 +78,9 @@ def test_every_good_result_is_stored_and_every_bad_one_has_its_status(
     assert {name: {r.status for r in records} for name, records in stored.items()} == {
         name: {status} for name, status in PLANTED.items()
     }
-    assert all(len(records) == 2 for records in stored.values())
+    attempts = {name: sorted(r.attempt for r in records) for name, records in stored.items()}
+    assert attempts.pop("aborts") == [0, 0, 1, 1], "a crash is tried once more"
+    assert set(map(tuple, attempts.values())) == {(0, 0)}
     assert outcome.failures == 8
     assert not outcome.interrupted
     assert all(r.reason for records in stored.values() for r in records if r.status != "ok")
@@ -161,7 +164,7 @@ def test_inline_gives_the_same_statuses(plan_of: Planner, store: Store) -> None:
 
 def test_no_process_is_left_behind(plan_of: Planner, cluster: RayCluster, store: Store) -> None:
     """Killing the actor takes its fork server and its children with it."""
-    dispatcher = RayDispatcher(cluster, gpus(), retries=0)
+    dispatcher = RayDispatcher(cluster, gpus(), RetryPolicy(retries=0))
     plan = plan_of("kernel=hangs", "workload.seq_len=32", "timing.timeout_s=60")
     sweep = Sweep("left")
     store.start_sweep(sweep)

@@ -10,6 +10,7 @@ import torch
 
 from harness.config.catalog import gpus, kernels
 from harness.dispatch.driver import run_sweep
+from harness.dispatch.policy import RetryPolicy
 from harness.dispatch.ray_cluster import RayCluster
 from harness.dispatch.ray_dispatcher import RayDispatcher
 from harness.measure.request import Request
@@ -64,7 +65,7 @@ def records(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Records:
         requests += pair
     cluster = RayCluster(None)
     try:
-        dispatcher = RayDispatcher(cluster, gpus(), retries=0)
+        dispatcher = RayDispatcher(cluster, gpus(), RetryPolicy(retries=0))
         path = str(tmp_path_factory.mktemp("zoo-results") / "zoo.db")
         with open_store(path, create=True) as store:
             store.start_sweep(sweep)
