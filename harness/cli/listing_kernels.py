@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.cli.availability import why_not
-from harness.cli.lines import print_line
+from harness.cli.lines import wrapped_line
 from harness.model import Kernel, Limits
 
 DIRECTIONS = {"forward": "fwd", "backward": "bwd", "forward_backward": "fwd+bwd"}
@@ -79,20 +79,21 @@ def print_kernels(rows: list[dict[str, Any]], console: Console) -> None:
     names = max((len(row["kernel"]) for row in rows), default=0)
     versions = max((len(_version_text(row)) for row in rows), default=0)
     operator = None
+    lines: list[Text] = []
     for row in rows:
         if row["operator"] != operator:
             operator = row["operator"]
-            print_line(console, operator or "can't be read", style="bold")
+            lines.append(wrapped_line(operator or "can't be read", console.width, style="bold"))
         state, style = "here", "green"
         if row["error"]:
             state, style = "BROKEN", "red"
         elif not row["here"]:
             state, style = "not here", "yellow"
         facts = f"  {row['kernel']:{names}}  {_version_text(row):{versions}}  "
-        line = Text(facts).append(state, style)
-        console.print(line, soft_wrap=True)
+        lines.append(Text(facts).append(state, style))
         for text, dim in _details(row):
-            print_line(console, text, indent=6, style="dim" if dim else "")
+            lines.append(wrapped_line(text, console.width, 6, "dim" if dim else ""))
+    console.print(Text("\n").join(lines), soft_wrap=True)
 
 
 def _details(row: dict[str, Any]) -> list[tuple[str, bool]]:

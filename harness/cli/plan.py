@@ -23,8 +23,8 @@ def plan_command(given: list[str], multirun: bool, kernels: list[Path], format: 
     overrides, _ = split_resume(given)
     with plan_with_cluster(overrides, multirun, folders) as (planned, _):
         if format == "json":
-            json.dump(planned.to_dict(), sys.stdout)
-            sys.stdout.write("\n")
+            # dumps, not dump: the standard library's C encoder only makes whole strings
+            sys.stdout.write(json.dumps(planned.to_dict()) + "\n")
         elif format == "requests":
             _write_requests(planned)
         else:
