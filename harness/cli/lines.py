@@ -14,7 +14,7 @@ def print_line(console: Console, text: str, indent: int = 0, style: str = "") ->
 
 
 def wrapped_line(text: str, width: int, indent: int = 0, style: str = "") -> Text:
-    """``text`` as ``print_line`` prints it. A long list is printed at once: a print costs 0.5 ms."""
+    """``text`` as ``print_line`` prints it, for lists printed at once: each print costs 0.5 ms."""
     wrapped = textwrap.fill(
         text,
         width=width,

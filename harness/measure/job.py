@@ -22,6 +22,7 @@ from harness.measure.binding import Binding
 from harness.measure.clock import Stopwatch
 from harness.measure.compiled import CompileWatch
 from harness.measure.device import MeasuredDevice, NotCapturable
+from harness.measure.drawn import DrawnInputs
 from harness.measure.energy import measure_energy
 from harness.measure.environment import installed_version
 from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, own_copies, poison
@@ -46,6 +47,10 @@ from harness.operators.gates import Judgement
 
 Judge = Callable[[int, dict[str, np.ndarray]], Judgement]
 """Compares selected outputs with the oracle of value set 0 or 1."""
+
+
+drawn = DrawnInputs()
+"""Of this process: jobs run one after the other."""
 
 
 class _Unsupported(Exception):
@@ -118,10 +123,7 @@ def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str
         options = dict(job.kernel.options)
         _ask_support(module, request, device)
         layout = layout_of(module)
-        values = [
-            operator.make_inputs(problem, seed, device.torch_device, layout)
-            for seed in request.seeds()
-        ]
+        values = [drawn.of(problem, seed, device.torch_device, layout) for seed in request.seeds()]
         inputs = own_copies(values[0])
         compiled.listen()
         watch = Stopwatch()

@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from harness.dispatch import inline
-from harness.measure import binding, hygiene, job
+from harness.measure import binding, drawn, hygiene, job
 from harness.operators import reference
 from harness.store import Store
 
@@ -71,7 +71,7 @@ def watching(operator: str) -> Iterator[Stages]:
         (hygiene, "differences", CHECKING),
         (binding.Binding, "call", MEASURING),
         (binding.Binding, "refresh", CHECKING),
-        (family, "make_inputs", INPUTS),
+        (drawn.DrawnInputs, "of", INPUTS),
         (family, "expected", ORACLE),
         (family, "select", CHECKING),
         (Store, "append", STORING),
