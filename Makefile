@@ -5,8 +5,8 @@ SHELL := /bin/bash
 VENV  ?= .venv
 BIN   := $(VENV)/bin
 PINS  := constraints.txt
-# gpu-check takes the environment if there is one, else the Python of a box that brings its own torch
-GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+# gpu-check takes PYTHON=… if it is given, else the environment if there is one, else python3
+GPU_PYTHON = $(or $(PYTHON),$(wildcard $(BIN)/python),python3)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint bench bench-others gpu-check clean
@@ -25,7 +25,7 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gpu-check: ## everything that needs a GPU: its tests, then a sweep (takes torch, numpy, yaml and pytest only)
+gpu-check: ## everything that needs a GPU, in the environment of PYTHON=… (torch, numpy, yaml)
 	$(GPU_PYTHON) -m tests.gpu $(GPU_CHECK)
 
 bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark and pyperf (a quarter of an hour)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from rich.console import Console
 
 from harness.cli.lines import print_line
 from harness.measure.outcome import Outcome
+from harness.measure.suite import Claim
 from harness.model import Gpu, Kernel, Problem
 from harness.operators.aspects import aspects
 
@@ -19,39 +19,6 @@ OWED = (
 )
 SHOWN = 4
 """Faults of one claim that are printed in full."""
-
-Tried = tuple[tuple[Problem, Outcome], ...]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One dtype and direction of a kernel's limits, tried."""
-
-    dtype: str
-    direction: str
-    masks: tuple[str, ...]
-    """Masks that are claimed."""
-    tried: Tried
-    """Every problem of it and how that ended."""
-
-    def of(self, status: str) -> list[tuple[Problem, Outcome]]:
-        """What ended in ``status``."""
-        return [(problem, outcome) for problem, outcome in self.tried if outcome.status == status]
-
-    def faults(self) -> list[str]:
-        """A line a fault; a mask of which nothing could be tried is one."""
-        out = [f"{problem.summary()}: {outcome.reason}" for problem, outcome in self.of("failed")]
-        done = {p.mask for p, outcome in self.tried if outcome.status != "refused"}
-        for mask in self.masks:
-            if mask not in done:
-                reasons = {o.reason for p, o in self.of("refused") if p.mask == mask}
-                why = (
-                    f"every case was refused: {'; '.join(sorted(reasons))}"
-                    if reasons
-                    else ("its other limits leave no case")
-                )
-                out.append(f"mask {mask} is claimed, but {why}")
-        return out
 
 
 def print_claims(kernel: Kernel, gpu: Gpu, claims: Iterable[Claim], console: Console) -> int:

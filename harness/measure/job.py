@@ -218,9 +218,13 @@ def _energy(binding: Binding, device: MeasuredDevice, call_ms: float) -> dict[st
     )
 
 
+def missing_packages(kernel: Kernel) -> list[str]:
+    """Packages of ``kernel`` that this Python doesn't have."""
+    return [name for name in kernel.packages if importlib.util.find_spec(name) is None]
+
+
 def _need_packages(kernel: Kernel) -> None:
-    missing = [name for name in kernel.packages if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := missing_packages(kernel):
         how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""
         raise _Unsupported(f"needs {', '.join(missing)}, not installed on this worker{how}")
 

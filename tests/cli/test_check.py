@@ -10,12 +10,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from harness.cli.check import check_command, claims_of
+from harness.cli.check import check_command
 from harness.cli.check_report import print_claims
 from harness.config import catalog
 from harness.errors import AttnbenchError
 from harness.measure.contract import attempt, oracle
 from harness.measure.outcome import Outcome, Trial
+from harness.measure.suite import claims_of
 from harness.model import Gpu
 
 KERNEL = """

@@ -93,8 +93,9 @@ def test_misbehaviour_gets_its_status_and_harms_no_neighbour(name: str, records:
         assert record.reason
     assert neighbour.status is Status.OK, neighbour.reason + neighbour.log
     assert neighbour.median_ms is not None
-    # Its own clock holds it to no less; a machine with other work may make it late.
-    assert 0.99 * NEIGHBOUR_MS <= neighbour.median_ms <= 8 * NEIGHBOUR_MS
+    # Its own clock holds every sample to no less; a machine with other work may make some late.
+    assert 0.99 * NEIGHBOUR_MS <= neighbour.median_ms
+    assert min(neighbour.samples_ms) <= 8 * NEIGHBOUR_MS
 
 
 def test_what_was_printed_is_kept_and_cut(records: Records) -> None:
