@@ -94,7 +94,7 @@ def test_misbehaviour_gets_its_status_and_harms_no_neighbour(name: str, records:
     assert neighbour.status is Status.OK, neighbour.reason + neighbour.log
     assert neighbour.median_ms is not None
     # Its own clock holds every sample to no less; a machine with other work may make some late.
-    assert 0.99 * NEIGHBOUR_MS <= neighbour.median_ms
+    assert neighbour.median_ms >= 0.99 * NEIGHBOUR_MS
     assert min(neighbour.samples_ms) <= 8 * NEIGHBOUR_MS
 
 
