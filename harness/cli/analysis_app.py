@@ -325,7 +325,8 @@ def history(
 ) -> int:
     """Show what moved over time: when, by how much, and what changed with it.
 
-    Exit code 1: something got worse and stayed so; 3: too few points to tell anything.
+    Exit code 1: something got worse, stayed so, and nobody spoke of it (see triage); 3: too few
+    points to tell anything.
     """
     from harness.cli.history import history_command
 
@@ -333,6 +334,47 @@ def history(
     filters |= {"series": series, "benchmark": benchmark}  # type: ignore[dict-item]
     return history_command(
         filters, metric or [], since, min_effect, event, external, str(format), out, store
+    )
+
+
+@analysis_app.command()
+@guarded
+def triage(
+    event: Annotated[
+        str | None,
+        typer.Argument(metavar="[EVENT]", help="Key of an event of `history`, or its beginning."),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="acknowledged, expected, fixed, ignored or new; without EVENT: list these alone."
+        ),
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    link: Annotated[
+        list[str] | None, typer.Option(help="URL of an issue or a log; repeatable.")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="As for history.")] = None,
+    kernel: KernelNames = None,
+    dtype: Dtypes = None,
+    gpu: GpuNames = None,
+    workload: Workloads = None,
+    external: Annotated[
+        bool, typer.Option("--external", help="Events of what other tools measured.")
+    ] = False,
+    format: Annotated[ClaimsAs, typer.Option("--format", help="Output format.")] = ClaimsAs.text,
+    store: StoreUrl = None,
+) -> int:
+    """List the history's events with what is known of them; or say it of one.
+
+    What is acknowledged, expected or ignored alarms neither `history` nor `gate` again. A fix is
+    noticed by itself; one that was only told of is doubted once five more points are as bad.
+    """
+    from harness.cli.triage import triage_command
+
+    filters = {"kernel": kernel, "dtype": dtype, "gpu": gpu, "workload": workload}
+    return triage_command(
+        event, state, note, link or [], filters, metric or [], external, str(format), store
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.analysis.history.events import Event
     from harness.analysis.history.moves import Move
     from harness.analysis.history.study import History
+    from harness.analysis.triage import Triaged
 
 UNSETTLED, FEW = 1, 3
 
@@ -39,13 +40,14 @@ def history_command(
     store: str | None,
 ) -> int:
     """Body of ``attnbench history``; returns the exit code."""
-    found = load(filters, metrics, since, min_effect, external, store)
+    found, states = load(filters, metrics, since, min_effect, external, store)
     chosen = None if event is None else event_of(found, event)
     if format == "csv":
         write_frame(moves_frame(found.moves if chosen is None else chosen.moves), "csv", out)
     elif format == "json":
         events = [chosen] if chosen else found.events
-        text = json.dumps(as_json(found, events), indent=1, ensure_ascii=False) + "\n"
+        facts = as_json(found, events, states)
+        text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
         write_text(text, out)
     else:
         shown = StringIO()
@@ -55,10 +57,10 @@ def history_command(
             width=WIDE if to_file or format == "md" else None,
             highlight=False,
         )
-        _print(found, chosen, format == "md", console)
+        _print(found, states, chosen, format == "md", console)
         if out is not None or format == "md":
             write_text(shown.getvalue(), out)
-    return exit_code(found)
+    return exit_code(found, states)
 
 
 def load(
@@ -68,11 +70,16 @@ def load(
     min_effect: float | None,
     external: bool,
     store: str | None,
-) -> History:
-    """The history that the options ask for. Raises AttnbenchError where they don't go together."""
+) -> tuple[History, dict[str, Triaged]]:
+    """The history that the options ask for, and by event's key what was said of it.
+
+    Raises AttnbenchError where the options don't go together.
+    """
     from harness.analysis.history.read import Filters
     from harness.analysis.history.study import study, study_externals
+    from harness.analysis.triage import triaged
     from harness.store import open_store
+    from harness.store.triage import triage_entries
 
     benchmark = filters.pop("benchmark", None)
     with open_store(store_url(store), read_only=True) as opened:
@@ -82,10 +89,14 @@ def load(
                     "--external takes --benchmark, --since and --min-effect: what other tools "
                     "measured has no metric, kernel, dtype, gpu or workload"
                 )
-            return study_externals(opened, benchmark, since=since, min_effect=min_effect)
-        if benchmark:
+            found = study_externals(opened, benchmark, since=since, min_effect=min_effect)
+        elif benchmark:
             raise AttnbenchError("--benchmark is for --external: kernels are chosen by --kernel")
-        return study(opened, metrics, Filters(**filters), since=since, min_effect=min_effect)
+        else:
+            chosen = Filters(**filters)
+            found = study(opened, metrics, chosen, since=since, min_effect=min_effect)
+        states = triaged(found.events, triage_entries(opened))
+    return found, {one.event.key: one for one in states}
 
 
 def event_of(found: History, key: str) -> Event:
@@ -99,22 +110,29 @@ def event_of(found: History, key: str) -> Event:
     raise AttnbenchError(f"no event {key}. {did_you_mean(key, known)}")
 
 
-def exit_code(found: History) -> int:
-    """1 where something got worse and stayed so, 3 where nothing could be judged, else 0."""
-    if any(event.worse and not event.fixed for event in found.events):
+def exit_code(found: History, states: dict[str, Triaged]) -> int:
+    """1 where something got worse, stayed so and nobody spoke of it; 3 where nothing could be
+    judged; else 0."""
+    if any(one.alarming for one in states.values()):
         return UNSETTLED
     return FEW if found.tracks and not found.judged else 0
 
 
-def _print(found: History, chosen: Event | None, markdown: bool, console: Console) -> None:
+def _print(
+    found: History,
+    states: dict[str, Triaged],
+    chosen: Event | None,
+    markdown: bool,
+    console: Console,
+) -> None:
     keys = {track.series_key for track in found.tracks}
     if chosen is not None:
-        print_event(chosen, console)
+        print_event(chosen, console, states[chosen.key])
     elif len(keys) == 1 and not markdown:
         for track in found.tracks:
             print_track(track, [m for m in found.moves if m.track is track], console)
     else:
-        print_history(found, markdown, console)
+        print_history(found, states, markdown, console)
 
 
 def moves_frame(moves: Sequence[Move]) -> pd.DataFrame:
@@ -157,7 +175,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def as_json(found: History, events: Sequence[Event]) -> dict[str, Any]:
+def as_json(found: History, events: Sequence[Event], states: dict[str, Triaged]) -> dict[str, Any]:
     """The whole answer as JSON values."""
     return {
         "series": len({track.series_key for track in found.tracks}),
@@ -168,7 +186,7 @@ def as_json(found: History, events: Sequence[Event]) -> dict[str, Any]:
             for t in found.short
         ],
         "late_points": found.late,
-        "events": [event_facts(event) for event in events],
+        "events": [event_facts(event) | state_facts(states[event.key]) for event in events],
     }
 
 
@@ -187,4 +205,19 @@ def event_facts(event: Event) -> dict[str, Any]:
             for cause in event.causes
         ],
         "moves": [move_facts(move) for move in event.moves],
+    }
+
+
+def state_facts(one: Triaged) -> dict[str, Any]:
+    """What was said of an event, as JSON values."""
+    return {
+        "state": one.state,
+        "alarming": len(one.alarming),
+        "doubted": one.doubted,
+        "note": one.note,
+        "links": list(one.links),
+        "said": [
+            {"at": e.at, "by": e.actor, "state": e.state, "note": e.note, "links": list(e.links)}
+            for e in one.entries
+        ],
     }

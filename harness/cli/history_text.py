@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.analysis.history.moves import Move
     from harness.analysis.history.study import History
     from harness.analysis.history.track import Track
+    from harness.analysis.triage import Triaged
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 60
@@ -30,9 +31,11 @@ MOST_MOVES = 20
 COLUMNS = ("event", "since", "moved", "by", "likely cause")
 
 
-def print_history(found: History, markdown: bool, console: Console) -> None:
+def print_history(
+    found: History, states: Mapping[str, Triaged], markdown: bool, console: Console
+) -> None:
     """A row an event, the newest first, and a line on what didn't move."""
-    rows = [_row(event) for event in found.events]
+    rows = [_row(event, states[event.key]) for event in found.events]
     if rows and markdown:
         console.print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", markup=False)
         for row in rows:
@@ -43,7 +46,7 @@ def print_history(found: History, markdown: bool, console: Console) -> None:
         for name in COLUMNS:
             table.add_column(name, no_wrap=name in ("event", "since"), overflow="fold")
         for row, event in zip(rows, found.events, strict=True):
-            style = "red" if event.worse and not event.fixed else None
+            style = "red" if states[event.key].alarming else None
             table.add_row(*map(escape, row), style=style)
         console.print(table)
     if markdown and rows:
@@ -68,7 +71,10 @@ def summary(found: History) -> list[str]:
             "stand by their time"
         )
     if found.events:
-        lines.append("one event in full: --event KEY; a series with its curve: --series KEY")
+        lines.append(
+            "one event in full: --event KEY; a series with its curve: --series KEY; to say what is "
+            "known of an event: attnbench triage KEY --state acknowledged --note …"
+        )
     return lines
 
 
@@ -76,7 +82,7 @@ def _count(number: int, what: str, several: str = "") -> str:
     return f"{number} {what if number == 1 else several or what}"
 
 
-def _row(event: Event) -> tuple[str, ...]:
+def _row(event: Event, said: Triaged) -> tuple[str, ...]:
     moved, by = [], []
     for moves, word in (
         (event.worse, "worse"),
@@ -88,9 +94,12 @@ def _row(event: Event) -> tuple[str, ...]:
             by.append(_typical(moves))
     if event.fixed:
         moved.append(f"fixed {event.fixed_at[:10]}")
+    if said.state not in ("new", "fixed") or said.doubted:
+        moved.append("not fixed" if said.doubted else said.state)
     cause = _cause(event)
     what = _what(event.moves)
-    return event.key[:8], _when(event.at), "\n".join(moved), "\n".join(by), f"{cause}\n{what}"
+    why = "\n".join(filter(None, [cause, what, said.note]))
+    return event.key[:8], _when(event.at), "\n".join(moved), "\n".join(by), why
 
 
 def _typical(moves: Sequence[Move]) -> str:
@@ -131,8 +140,8 @@ def _when(moment: str) -> str:
     return moment[:16].replace("T", " ")
 
 
-def print_event(event: Event, console: Console) -> None:
-    """One event in full: its causes, then its moves."""
+def print_event(event: Event, console: Console, said: Triaged | None = None) -> None:
+    """One event in full: its causes, what was said of it, then its moves."""
     console.print(f"event {event.key} · {_when(event.at)} · sweep {event.sweep}", style="bold")
     for cause in event.causes:
         share = f"{cause.moves} of the {cause.exposed} series with it moved"
@@ -141,12 +150,26 @@ def print_event(event: Event, console: Console) -> None:
         print_line(console, "nothing that is recorded changed for most of its series", indent=2)
     if event.fixed:
         print_line(console, f"made good: {_when(event.fixed_at)}", indent=2)
+    if said is not None:
+        print_said(said, console)
     for move in event.moves[:MOST_MOVES]:
         print_line(console, f"{move.track.title} ({move.track.series_key})")
         print_move(move, console)
     if len(event.moves) > MOST_MOVES:
         rest = len(event.moves) - MOST_MOVES
         console.print(f"and {rest} more (--format csv has all)", style="dim")
+
+
+def print_said(said: Triaged, console: Console) -> None:
+    """The state of an event, and everything that was said of it."""
+    rest = f", {len(said.alarming)} series alarm" if said.alarming else ""
+    print_line(console, f"state: {said.state}{rest}", indent=2)
+    for entry in said.entries:
+        words = ": ".join(filter(None, [entry.state, entry.note]))
+        text = " ".join([f"{_when(entry.at)} {entry.actor}: {words}", *entry.links])
+        print_line(console, text, indent=4)
+    if said.doubted:
+        print_line(console, "said to be fixed, but what was measured since is as bad", indent=4)
 
 
 def print_move(move: Move, console: Console) -> None:

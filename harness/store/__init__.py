@@ -8,7 +8,7 @@
 
 Imports neither torch, ray nor pandas; as a frame: ``harness.analysis.query.results(store)``.
 Beside the store itself: ``annotations`` (tag, exclude, reset_baseline), ``retention``
-(prune_samples, delete_sweep), ``audit``, ``upkeep`` (info, check, vacuum, backup).
+(prune_samples, delete_sweep), ``triage``, ``audit``, ``upkeep`` (info, check, vacuum, backup).
 """
 
 from harness.store.migrate import upgrade

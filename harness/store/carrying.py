@@ -1,4 +1,4 @@
-"""What travels beside results: sweeps, tags, exclusions, baselines, the audit log.
+"""What travels beside results: sweeps, tags, exclusions, baselines, triage, the audit log.
 
 As items, ``(kind, facts)``, that name everything by keys which are the same on every machine. A
 merge and an import put the same items; each is put once, however often it comes.
@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from harness.errors import RecordConflict, StoreError
 from harness.store.rows import Row, checked_for
-from harness.store.schema import audit, baseline, exclusion, job, result, series, sweep, tag
+from harness.store.schema import audit, baseline, exclusion, job, result, series, sweep, tag, triage
 from harness.store.sweeps import STATES, StoredSweep, stored_sweep, sweep_row
 
 Item = tuple[str, dict[str, Any]]
 
-ANNOTATIONS = ("tag", "exclusion", "baseline", "audit")
+ANNOTATIONS = ("tag", "exclusion", "baseline", "triage", "audit")
 """Kinds of items that follow the results which they refer to."""
 
 
@@ -50,6 +50,7 @@ def annotation_items(connection: Connection) -> Iterator[Item]:
         "baseline": select(series.c.key.label("series"), b.starts_at, b.reason)
         .join_from(baseline, series)
         .order_by(b.id),
+        "triage": select(*(c for c in triage.c if c.name != "id")).order_by(triage.c.id),
         "audit": select(*(c for c in a if c.name != "id")).order_by(a.id),
     }
     for kind, query in queries.items():
@@ -92,6 +93,8 @@ def put_annotation(connection: Connection, kind: str, facts: dict[str, Any]) -> 
     row = dict(facts)
     if kind == "audit":
         return _put(connection, audit, row, ("key",))
+    if kind == "triage":
+        return _put(connection, triage, row, ("key",))
     if kind == "exclusion":
         row["result_id"] = _result(connection, row)
         return _put(connection, exclusion, row, ("result_id",))

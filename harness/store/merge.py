@@ -49,7 +49,7 @@ class Merged:
     externals: int
     """Results of other tools that were new."""
     annotations: int
-    """Tags, exclusions, baselines and log entries that were new."""
+    """Tags, exclusions, baselines, triage and log entries that were new."""
 
 
 def merge(source: Store, target: Store, progress: Progress | None = None) -> Merged:

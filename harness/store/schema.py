@@ -7,9 +7,10 @@
            └─ sample (the raw times, one blob a result)
 
 What people add stands beside the results and changes none of them: ``tag`` (of a sweep),
-``exclusion`` (of a result), ``baseline`` (of a series), and ``audit``, which says what was changed,
-when, by whom and why. ``external_result`` and ``external_series`` are what other tools measured:
-unchecked, and so in no table that speaks of kernels.
+``exclusion`` (of a result), ``baseline`` (of a series), ``triage`` (of an event in the history),
+and ``audit``, which says what was changed, when, by whom and why. ``external_result`` and
+``external_series`` are what other tools measured: unchecked, and so in no table that speaks of
+kernels.
 
 Only column types that every engine has; JSON is text that ``canonical_json`` wrote. Every dimension
 has a ``key``, the hash of what it says, so that two machines give one fact one identity whatever
@@ -34,7 +35,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration: what this attnbench reads and writes. A test compares it with Alembic's."""
 
 VERSION_TABLE = "attnbench_schema"
@@ -331,6 +332,22 @@ audit = Table(
     _text("details"),  # JSON object: counts and keys
 )
 """Every change of history: when, by whom, what, why."""
+
+triage = Table(
+    "triage",
+    metadata,
+    _id(),
+    _key(),  # hash of all that follows, so that a merge brings each entry once
+    Column("event", Text, nullable=False, index=True),  # its key: events are found anew each time
+    _text("sweep"),  # by its id, not by reference: the sweep may be deleted, or in another store
+    _text("at"),  # ISO 8601 UTC
+    _text("actor"),  # user@host
+    _text("state"),  # new, acknowledged, expected, fixed or ignored
+    _text("note"),
+    _text("links"),  # JSON list
+    _text("moves"),  # JSON list of series, metric, direction, ratio
+)
+"""What people say of events. Entries are only added; the newest of an event says its state."""
 
 external_series = Table(
     "external_series",

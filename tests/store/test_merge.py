@@ -16,6 +16,7 @@ from harness.store.audit import audit_log
 from harness.store.carrying import annotation_items
 from harness.store.merge import Merged, merge
 from harness.store.selection import Selection
+from harness.store.triage import TriagedMove, add_triage
 from tests.store.conftest import ENGINES, new_url
 from tests.store.make import KERNEL, SWEEP, failure, record
 
@@ -51,6 +52,11 @@ def fill(store: Store) -> None:
     tag(store, SWEEP.id, "release")
     exclude(store, Selection(job=record(7).job_key), "noise")
     reset_baseline(store, Selection(kernel="eager"), "driver", "2026-02-01")
+    moved = [
+        TriagedMove("5e41e5", "latency_ms", 1, 1.05),
+        TriagedMove("5e41e6", "energy_j", -1, None),
+    ]
+    add_triage(store, "e4e47", OTHER.id, "expected", "new mask", ["https://x.org/1"], moved)
     with store.writing() as connection:
         connection.execute(schema.sample.delete().where(schema.sample.c.result_id == 5))
 
@@ -75,7 +81,7 @@ def test_a_merge_brings_everything_exactly_and_again_brings_nothing(pair: tuple[
         fill(source)
         seen: list[tuple[int, int]] = []
         done = merge(source, target, lambda *now: seen.append(now))
-        assert done == Merged(60, 0, 2, 1, 7)
+        assert done == Merged(60, 0, 2, 1, 9)
         assert seen[-1] == (60, 60)
         assert everything(target) == everything(source)
         assert {e.action for e in audit_log(target)} >= {"tag", "exclude", "merge"}
@@ -172,6 +178,6 @@ LEFT_OUT = {"store_info"}
 
 
 def test_a_new_table_is_merged_or_said_here_not_to_be() -> None:
-    carried = {"tag", "exclusion", "baseline", "audit", "sweep", "result", "sample"}
+    carried = {"tag", "exclusion", "baseline", "triage", "audit", "sweep", "result", "sample"}
     carried |= {table.name for table in merging.FACTS} | {"external_result"}
     assert carried | LEFT_OUT == set(schema.metadata.tables)

@@ -5,20 +5,21 @@
     import_export(Path("results"), other_store)                   # each thing once
 
 A round trip is exact: every record with its samples to the last bit, pruned ones with what stayed
-of them, sweeps with their state, tags, exclusions, baselines, the audit log, and the results of
+of them, sweeps with their state, tags, exclusions, baselines, triage, the audit log, and results of
 other tools. Importing twice adds nothing; an import that was interrupted is simply run again.
 
-The format, version 1
+The format, version 2
 ---------------------
 JSON Lines (``*.jsonl``), UTF-8, one object of one name a line, in this order:
 
-    {"attnbench_export": {"version": 1, "attnbench": "0.1.0", "exported_at": …, "sweeps": null}}
+    {"attnbench_export": {"version": 2, "attnbench": "0.1.0", "exported_at": …, "sweeps": null}}
     {"sweep": {…}}         fields of harness.store.sweeps.StoredSweep, the oldest first
     {"record": {…}}        Record.to_dict(): what `python -m harness.measure` writes, too
     {"external": {…}}      fields of harness.model.External, `params` as an object
     {"tag": {…}}           sweep, name, tagged_at
     {"exclusion": {…}}     sweep, job, launch, attempt (which result), reason, excluded_at
     {"baseline": {…}}      series, starts_at, reason
+    {"triage": {…}}        key, event, sweep, at, actor, state, note, links and moves (JSON text)
     {"audit": {…}}         key, at, actor, action, subject, reason, details (JSON text)
     {"end": {"sweeps": 1, "records": 60, "externals": 0, "annotations": 4}}
 
@@ -33,8 +34,11 @@ all else (kernel, problem, device …) as JSON text. ``annotations.parquet`` has
 A field that a later attnbench adds keeps the version where its default can be left out; otherwise
 the version grows. This attnbench reads every version up to its own, and refuses a newer one.
 
-An export of some sweeps has their records, tags and exclusions, and the baselines of their series;
-the audit log and other tools' results belong to no sweep, and come with the whole store only.
+Version 1 had no triage.
+
+An export of some sweeps has their records, tags and exclusions, the triage of events that begin at
+them, and the baselines of their series; the audit log and other tools' results belong to no sweep,
+and come with the whole store only.
 """
 
 from harness.store.transfer.exporting import FORMATS, export_store, format_of

@@ -12,7 +12,7 @@ from harness.errors import ImportFailed
 from harness.model import External, Record, params_of, utc_now
 from harness.store.sweeps import StoredSweep
 
-VERSION = 1
+VERSION = 2
 """The newest version of the format: what is written, and the newest that is read."""
 
 HEADER = "attnbench_export"
@@ -32,7 +32,7 @@ class Counts:
     externals: int = 0
     """Results of other tools."""
     annotations: int = 0
-    """Tags, exclusions, baselines and log entries."""
+    """Tags, exclusions, baselines, triage and log entries."""
 
     @classmethod
     def of(cls, kinds: Mapping[str, int]) -> Counts:
