@@ -1,39 +1,30 @@
 """One store into another, row by row: any engine into any, each result once.
 
-Results aren't built and taken apart on the way: facts that repeat are put first, by key, and a
-result's row then only needs other ids. What is stored already is told by its content key. A merge
-works in transactions of a few thousand rows, so one that was interrupted is simply run again.
+Facts that repeat are put first, by key; then the results (harness.store.bulk), which refer to them;
+then what people said of results. A merge works in transactions of a few thousand rows, so one that
+was interrupted is simply run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Connection, Table, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Table, func, insert, select
 
 from harness.errors import RecordConflict, StoreError
 from harness.store import schema
 from harness.store.audit import note
+from harness.store.bulk import BATCH, Progress, Results, write_twice
 from harness.store.carrying import annotation_items, put_annotation, put_sweep, sweep_items
 from harness.store.dimensions import DIMENSIONS, ids_by_key
-from harness.store.engine import database_id, insert_new, insert_plain, new_ids
-from harness.store.reading import load
+from harness.store.engine import database_id, insert_new
 from harness.store.rows import Row
 from harness.store.store import Store
-from harness.store.writing import Writer, stored_identities
-
-BATCH = 2000
-"""Rows of one transaction, so that another writer gets its turn."""
 
 FACTS: tuple[Table, ...] = (*(d.table for d in DIMENSIONS), schema.external_series)
 """Tables whose rows are put by key before what refers to them; in the order of their references."""
-
-IDENTITY = ("sweep_id", "job_id", "launch", "attempt")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +73,8 @@ class _Merge:
         sweeps = self._sweeps()
         for table in FACTS:
             self._facts(table)
-        new, known = self._results(last)
+        results = Results(self._source, self._target, self._ids)
+        new, known = results.copy(last, self._progress)
         externals = self._externals(last_external)
         annotations = self._annotations()
         merged = Merged(new, known, sweeps, externals, annotations)
@@ -139,65 +131,6 @@ class _Merge:
             if row[name] is not None:
                 row[name] = self._ids[reference.column.table.name][row[name]]
 
-    def _results(self, last: int) -> tuple[int, int]:
-        with self._source.reading() as connection:
-            total = int(connection.scalar(select(func.count()).select_from(schema.result)) or 0)
-        new = known = after = 0
-        while page := self._page(schema.result, after, last):
-            ids = [row.pop("id") for row in page]
-            sampled = schema.sample.c.result_id.between(ids[0], ids[-1])
-            with self._source.reading() as connection:
-                query = select(schema.sample.c.result_id, schema.sample.c.times_ms).where(sampled)
-                blobs: dict[int, bytes] = {row[0]: row[1] for row in connection.execute(query)}
-            after = ids[-1]
-            for row in page:
-                self._translate(schema.result, row)
-            added = self._put(partial(self._put_results, page=page, ids=ids, blobs=blobs))
-            new, known = new + added, known + len(page) - added
-            self._progress(new + known, max(total, new + known))
-        return new, known
-
-    def _put(self, work: Callable[[Connection], int]) -> int:
-        try:
-            with self._target.writing() as connection:
-                return work(connection)
-        except StoreError as error:
-            if not isinstance(error.__cause__, IntegrityError):
-                raise
-        # Another process stored one of these meanwhile: now it is found, and compared.
-        with self._target.writing() as connection:
-            return work(connection)
-
-    def _put_results(
-        self, connection: Connection, page: Sequence[Row], ids: list[int], blobs: dict[int, bytes]
-    ) -> int:
-        stored = stored_identities(connection, page)
-        new: list[tuple[Row, bytes | None]] = []
-        for row, old in zip(page, ids, strict=True):
-            there = stored.get(tuple(row[name] for name in IDENTITY))
-            if there is None:
-                new.append((row, blobs.get(old)))
-            elif there[1] != row["content_key"]:
-                self._compare(connection, old, there)
-        if not new:
-            return 0
-        numbers = new_ids(connection, schema.result, len(new))
-        rows = [{"id": n, **row} for n, (row, _) in zip(numbers, new, strict=True)]
-        insert_plain(connection, schema.result, rows)
-        samples = [
-            {"result_id": n, "times_ms": blob}
-            for n, (_, blob) in zip(numbers, new, strict=True)
-            if blob is not None
-        ]
-        if samples:
-            insert_plain(connection, schema.sample, samples)
-        return len(new)
-
-    def _compare(self, connection: Connection, old: int, there: tuple[int, str]) -> None:
-        with self._source.reading() as reader:
-            (record,) = load(reader, [old])
-        Writer(self._target.safe_url).compare(connection, record, *there)
-
     def _externals(self, last: int) -> int:
         table, new, after = schema.external_result, 0, 0
         while page := self._page(table, after, last):
@@ -205,7 +138,7 @@ class _Merge:
             for row in page:
                 del row["id"]
                 self._translate(table, row)
-            new += self._put(partial(self._put_externals, page=page))
+            new += write_twice(self._target, partial(self._put_externals, page=page))
         return new
 
     def _put_externals(self, connection: Connection, page: Sequence[Row]) -> int:
@@ -225,7 +158,7 @@ class _Merge:
                     f"from {origin} is there, {row['content_key']} came from {row['origin']}"
                 )
         if new:
-            insert_plain(connection, table, new)
+            connection.execute(insert(table), new)
         return len(new)
 
     def _annotations(self) -> int:

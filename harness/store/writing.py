@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from operator import itemgetter
 
 from sqlalchemy import Connection, select, update
 
@@ -18,7 +18,10 @@ from harness.store.sweeps import stored_sweep, sweep_row
 
 _IDENTITY = (result.c.sweep_id, result.c.job_id, result.c.launch, result.c.attempt)
 
+_values = itemgetter(*(c.name for c in result.columns if c is not result.c.id))
+
 Identity = tuple[int | None, ...]
+"""Ids of sweep and job, launch, attempt: what the unique constraint is on."""
 
 
 class Writer:
@@ -61,11 +64,13 @@ class Writer:
         keys = self._known.resolve(connection, records)
         for record, ids in zip(records, keys, strict=True):
             ids["sweep_id"] = self._sweep(connection, record.sweep_id)
-            ids["launch"] = record.launch
-        stored = stored_identities(connection, keys)
+        identities: list[Identity] = [
+            (ids["sweep_id"], ids["job_id"], record.launch, record.attempt)
+            for record, ids in zip(records, keys, strict=True)
+        ]
+        stored = stored_identities(connection, identities)
         new: dict[Identity, tuple[Record, Row]] = {}
-        for record, ids in zip(records, keys, strict=True):
-            identity = (ids["sweep_id"], ids["job_id"], record.launch, record.attempt)
+        for record, ids, identity in zip(records, keys, identities, strict=True):
             if identity in stored:
                 self.compare(connection, record, *stored[identity])
             elif identity in new:
@@ -107,17 +112,17 @@ def _named(record: Record) -> str:
 
 
 def stored_identities(
-    connection: Connection, keys: Sequence[Mapping[str, Any]]
+    connection: Connection, identities: Collection[Identity]
 ) -> dict[Identity, tuple[int, str]]:
     """(id, content key) of what is stored of these sweeps, jobs and launches, by identity.
 
     The launches bound what is read: without them each launch's batch would read all before it.
     """
-    launches = [ids["launch"] for ids in keys]
+    sweeps, jobs, launches, _ = map(set, zip(*identities, strict=True))
     rows = connection.execute(
         select(*_IDENTITY, result.c.id, result.c.content_key).where(
-            result.c.sweep_id.in_({ids["sweep_id"] for ids in keys}),
-            result.c.job_id.in_({ids["job_id"] for ids in keys}),
+            result.c.sweep_id.in_(sweeps),
+            result.c.job_id.in_(jobs),
             result.c.launch.between(min(launches), max(launches)),
         )
     )
@@ -127,12 +132,11 @@ def stored_identities(
 def _insert(connection: Connection, new: dict[Identity, tuple[Record, Row]]) -> None:
     # No RETURNING: asking for ids in order makes SQLAlchemy insert row by row on SQLite.
     ids = new_ids(connection, result, len(new))
-    rows = [{"id": id_, **row} for id_, (_, row) in zip(ids, new.values(), strict=True)]
-    insert_plain(connection, result, rows)
+    rows = [(id_, *_values(row)) for id_, (_, row) in zip(ids, new.values(), strict=True)]
+    insert_plain(connection, list(result.columns), rows)
     blobs = [
-        {"result_id": id_, "times_ms": pack_samples(record.samples_ms)}
+        (id_, pack_samples(record.samples_ms))
         for id_, (record, _) in zip(ids, new.values(), strict=True)
         if record.samples_ms
     ]
-    if blobs:
-        insert_plain(connection, sample, blobs)
+    insert_plain(connection, list(sample.columns), blobs)

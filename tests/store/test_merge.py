@@ -9,12 +9,11 @@ import pytest
 
 from harness.errors import RecordConflict, StoreError
 from harness.model import External, Status
-from harness.store import Store, open_store, retention, schema
-from harness.store import merge as merging
+from harness.store import Store, bulk, open_store, retention, schema
 from harness.store.annotations import exclude, reset_baseline, tag
 from harness.store.audit import audit_log
 from harness.store.carrying import annotation_items
-from harness.store.merge import Merged, merge
+from harness.store.merge import FACTS, Merged, merge
 from harness.store.selection import Selection
 from harness.store.triage import TriagedMove, add_triage
 from tests.store.conftest import ENGINES, new_url
@@ -95,7 +94,7 @@ def test_a_merge_brings_everything_exactly_and_again_brings_nothing(pair: tuple[
 def test_a_merge_that_was_interrupted_goes_on(
     pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merging, "BATCH", 10)
+    monkeypatch.setattr(bulk, "BATCH", 10)
     with open_store(pair[0]) as source, open_store(pair[1]) as target:
         fill(source)
 
@@ -179,5 +178,5 @@ LEFT_OUT = {"store_info"}
 
 def test_a_new_table_is_merged_or_said_here_not_to_be() -> None:
     carried = {"tag", "exclusion", "baseline", "triage", "audit", "sweep", "result", "sample"}
-    carried |= {table.name for table in merging.FACTS} | {"external_result"}
+    carried |= {table.name for table in FACTS} | {"external_result"}
     assert carried | LEFT_OUT == set(schema.metadata.tables)

@@ -7,11 +7,11 @@ do it. The functions here choose between them, by URL or by connection.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table
+from sqlalchemy import Column, Connection, Engine, Insert, Table
 from sqlalchemy.engine import URL
 
 from harness.store.engine import postgres, sqlite
@@ -32,6 +32,7 @@ __all__ = [
     "insert_plain",
     "is_file",
     "left_open",
+    "load_ahead",
     "network_file_system",
     "new_ids",
     "open_engine",
@@ -103,14 +104,20 @@ def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
     return _of(connection).new_ids(connection, table, count)
 
 
-def insert_plain(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows of plain values, all with the same columns, past Core's work on each value.
+def insert_plain(
+    connection: Connection, columns: Sequence[Column[Any]], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows of plain values, those of ``columns`` in order, past Core's work on each value.
 
     Raises what Core would: IntegrityError where a row is there already.
     """
-    order = [column.name for column in table.columns if column.name in rows[0]]
-    plain = [tuple(row[name] for name in order) for row in rows]
-    _of(connection).insert_plain(connection, table, order, plain)
+    if rows:
+        _of(connection).insert_plain(connection, columns, rows)
+
+
+def load_ahead(connection: Connection) -> None:
+    """Prepare a transaction's connection for many rows to come, in many transactions."""
+    _of(connection).load_ahead(connection)
 
 
 def describe(connection: Connection) -> str:

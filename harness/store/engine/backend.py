@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, Insert, Table
+from sqlalchemy import Column, Connection, Engine, Insert, Table
 from sqlalchemy.engine import URL
 
 
@@ -37,11 +37,13 @@ class Backend(Protocol):
     def insert_plain(
         self,
         connection: Connection,
-        table: Table,
-        order: Sequence[str],
-        plain: Sequence[tuple[Any, ...]],
+        columns: Sequence[Column[Any]],
+        rows: Sequence[tuple[Any, ...]],
     ) -> None:
-        """Insert many rows of plain values; ``order`` names their columns."""
+        """Insert many rows of plain values, one at least."""
+
+    def load_ahead(self, connection: Connection) -> None:
+        """Prepare for many rows to come."""
 
     def describe(self, connection: Connection) -> str:
         """The engine with its version."""

