@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -46,6 +47,17 @@ def steps(draw: st.DrawFn) -> Problem:
         window_left=draw(st.none() | st.integers(0, 9)) if causal else None, lengths=lengths,
         lengths_seed=draw(st.integers(0, 5)) if lengths else 0,
         page_size=draw(st.sampled_from(divisors)) if cache == "paged" else 0,
+    )  # fmt: skip
+
+
+@st.composite
+def absorbed_steps(draw: st.DrawFn) -> Problem:
+    """As ``steps``, of absorbed MLA: one latent and 1 to 4 rotated elements for 1 to 4 heads."""
+    step = draw(steps())
+    rope = draw(st.integers(1, 4))
+    return replace(
+        step, operator="mla", heads_q=draw(st.integers(1, 4)), heads_kv=1, scale=SCALE,
+        head_dim_qk=step.head_dim_v + rope,
     )  # fmt: skip
 
 

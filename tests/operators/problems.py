@@ -109,6 +109,25 @@ def painted(problem: Problem) -> NDArray[np.bool_]:
     return canvas
 
 
+def least_bytes(p: Problem) -> int:
+    """What one sequence needs moved, without its sinks: elements of rows that the mask touches."""
+    mask = dense_mask(p)
+    rows, keys = int(mask.any(1).sum()), int(mask.any(0).sum())
+    q, out = rows * p.head_dim_qk, rows * p.head_dim_v
+    kv = keys * (p.head_dim_qk + p.head_dim_v)
+    forward = p.heads_q * (q + p.seq_q * p.head_dim_v) + p.heads_kv * kv
+    grads = p.heads_q * p.seq_q * p.head_dim_qk
+    grads += p.heads_kv * p.seq_k * (p.head_dim_qk + p.head_dim_v)
+    backward = p.heads_q * (q + 2 * out) + p.heads_kv * kv + grads
+    lse = 4 * p.heads_q * rows
+    want = {
+        "forward": forward * p.element_bytes,
+        "backward": backward * p.element_bytes + lse,
+        "forward_backward": (forward + backward) * p.element_bytes + 2 * lse,
+    }
+    return want[p.direction]
+
+
 def sequences(problem: Problem) -> list[Problem]:
     """Each sequence of the batch as a problem of its own, at its actual lengths."""
     return [

@@ -18,6 +18,7 @@ from tests.operators.problems import (
     PATTERNS,
     attention,
     dense_mask,
+    least_bytes,
     problems,
     sequences,
 )
@@ -52,25 +53,6 @@ def test_least_bytes_equal_the_elements_that_are_needed(problem: Problem) -> Non
     sinks = {"forward": 1, "backward": 2, "forward_backward": 3}[problem.direction]
     sinks *= problem.sinks * problem.heads_q * problem.element_bytes
     assert cost.min_bytes(problem) == sinks + sum(least_bytes(p) for p in sequences(problem))
-
-
-def least_bytes(p: Problem) -> int:
-    """Of one sequence, without its sinks."""
-    mask = dense_mask(p)
-    rows, keys = int(mask.any(1).sum()), int(mask.any(0).sum())
-    q, out = rows * p.head_dim_qk, rows * p.head_dim_v
-    kv = keys * (p.head_dim_qk + p.head_dim_v)
-    forward = p.heads_q * (q + p.seq_q * p.head_dim_v) + p.heads_kv * kv
-    grads = p.heads_q * p.seq_q * p.head_dim_qk
-    grads += p.heads_kv * p.seq_k * (p.head_dim_qk + p.head_dim_v)
-    backward = p.heads_q * (q + 2 * out) + p.heads_kv * kv + grads
-    lse = 4 * p.heads_q * rows
-    want = {
-        "forward": forward * p.element_bytes,
-        "backward": backward * p.element_bytes + lse,
-        "forward_backward": (forward + backward) * p.element_bytes + 2 * lse,
-    }
-    return want[p.direction]
 
 
 def test_known_figures() -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from harness.errors import InvalidProblem
 from harness.model import Problem
+from harness.operators import cost_model
 from harness.operators.attention import oracle
 from harness.operators.attention.oracle import Heads
 from harness.operators.caches import QUANTISED, stored_rows, streams, token_rows
 from harness.operators.decode import cost, reference
 from harness.operators.gates import judge
-from tests.operators.cache_problems import attend, decode, steps, tokens
+from tests.operators.cache_problems import absorbed_steps, attend, decode, steps, tokens
+from tests.operators.problems import dense_mask
 
 CPU = torch.device("cpu")
 SEED = 5
@@ -53,21 +57,33 @@ def test_a_paged_cache_holds_the_same_sequences_as_a_contiguous_one() -> None:
         assert_close(outputs(paged), contiguous, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("splits", [1, 2, 5, 24])
-def test_splits_of_the_context_merged_by_log_sum_exp_are_the_whole(splits: int) -> None:
-    """Flash-Decoding's identity, in fp64, a full mask over the parts of one head."""
+@settings(max_examples=20, deadline=None)
+@given(steps(), st.data())
+def test_splits_of_the_context_merged_by_log_sum_exp_are_the_whole(
+    problem: Problem, data: st.DataObject
+) -> None:
+    """Flash-Decoding's identity, cut anywhere: a part may be empty or hidden from every query."""
+    context = problem.lengths_k[0]
+    one = replace(cost.one_sequence(problem, context), heads_q=1, heads_kv=1, dtype="fp64")
     torch.manual_seed(0)
-    q, k, v = (torch.randn(n, d, dtype=torch.float64) for n, d in ((2, 8), (24, 8), (24, 5)))
-    one = cost.one_sequence(decode(heads_q=1, heads_kv=1, causal=False), 24)
-    whole = oracle.forward(Heads(q[None], k, v), torch.arange(2), one).value[0]
+    sizes = ((one.seq_q, one.head_dim_qk), (context, one.head_dim_qk), (context, one.head_dim_v))
+    q, k, v = (torch.randn(*size, dtype=torch.float64) for size in sizes)
+    whole = oracle.forward(Heads(q[None], k, v), torch.arange(one.seq_q), one).value[0]
+    cuts = sorted(data.draw(st.lists(st.integers(0, context), max_size=5)))
+    scores = (q @ k.T * one.effective_scale).masked_fill(~dense(one), -torch.inf)
+    edges = [0, *cuts, context]
     parts, lses = [], []
-    for keys, values in zip(k.tensor_split(splits), v.tensor_split(splits), strict=True):
-        scores = q @ keys.T * one.effective_scale
-        lses.append(torch.logsumexp(scores, -1))
-        parts.append(torch.softmax(scores, -1) @ values)
-    shares = torch.softmax(torch.stack(lses), 0)
+    for start, end in itertools.pairwise(edges):
+        lses.append(torch.logsumexp(scores[:, start:end], -1))
+        weights = torch.softmax(scores[:, start:end], -1).nan_to_num()
+        parts.append(weights @ v[start:end])
+    shares = torch.softmax(torch.stack(lses), 0).nan_to_num()
     merged = (shares[..., None] * torch.stack(parts)).sum(0)
     assert_close(merged, whole, atol=1e-10, rtol=1e-10)
+
+
+def dense(problem: Problem) -> torch.Tensor:
+    return torch.from_numpy(dense_mask(problem))
 
 
 def test_pages_are_shuffled_and_each_is_used_once() -> None:
@@ -86,10 +102,11 @@ def test_page_tables_and_lengths_are_pinned() -> None:
     assert p.page_table == ((0, 1), (5, 6), (2, 4), (3,))
 
 
-@settings(max_examples=40, deadline=None)
-@given(steps())
+@settings(max_examples=30, deadline=None)
+@given(steps() | absorbed_steps())
 def test_costs_are_those_of_counting_pairs_tokens_and_pages(problem: Problem) -> None:
-    p = problem
+    """Of both operators that read a cache; absorbed MLA keeps one entry a token for k and v."""
+    p, costs = problem, cost_model(problem.operator)
     pairs = rows = keys = 0
     pages = set()
     for b, context in enumerate(p.lengths_k):
@@ -107,18 +124,19 @@ def test_costs_are_those_of_counting_pairs_tokens_and_pages(problem: Problem) ->
             used |= seen
         keys += len(used)
         pages |= {(b, j // p.page_size) for j in used if p.page_size}
-    assert cost.flops(p) == 2 * pairs * p.heads_q * (p.head_dim_qk + p.head_dim_v)
+    assert costs.flops(p) == 2 * pairs * p.heads_q * (p.head_dim_qk + p.head_dim_v)
     size = {"": p.element_bytes, "int8": 1, "fp8_e4m3": 1}[p.kv_dtype]
-    scales = 2 * 4 * p.heads_kv if p.kv_dtype else 0
-    token = p.heads_kv * (p.head_dim_qk + p.head_dim_v) * size
+    entries = {"decode": (p.head_dim_qk, p.head_dim_v), "mla": (p.head_dim_qk,)}[p.operator]
+    scales = len(entries) * 4 * p.heads_kv if p.kv_dtype else 0
     moved = p.heads_q * (rows * p.head_dim_qk + p.batch * p.seq_q * p.head_dim_v)
-    moved = moved * p.element_bytes + keys * token + 4 * (p.batch + len(pages)) + scales
-    assert cost.min_bytes(p) == moved
+    moved = moved * p.element_bytes + keys * p.heads_kv * sum(entries) * size
+    moved += 4 * (p.batch + len(pages)) + scales
+    assert costs.min_bytes(p) == moved
     inputs = reference.make_inputs(p, 0, CPU, "BHSD")
     held = sum(t.nbytes for name, t in inputs.items() if name not in ("q", "lengths", "page_table"))
     table = p.page_table
     held += 0 if table is None else 4 * sum(map(len, table))
-    assert cost.kv_cache_bytes(p) == held
+    assert costs.kv_cache_bytes(p) == held
 
 
 def test_quantities_of_llama_3_8b() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from harness.errors import InvalidProblem
@@ -13,7 +17,8 @@ from harness.operators.attention.oracle import Heads
 from harness.operators.caches import token_rows
 from harness.operators.decode import cost as decode_cost
 from harness.operators.mla import cost, reference
-from tests.operators.cache_problems import SCALE, absorbed, decode
+from tests.operators.cache_problems import SCALE, absorbed, absorbed_steps, decode
+from tests.operators.problems import dense_mask, least_bytes
 
 CPU = torch.device("cpu")
 
@@ -26,10 +31,12 @@ def naive(**given: object) -> Problem:
     return Problem(**(fields | given))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("seq_q", [1, 3, 9])
-def test_absorbed_equals_naive(seq_q: int) -> None:
+@settings(max_examples=20, deadline=None)
+@given(absorbed_steps(), st.integers(1, 8), st.integers(1, 8))
+def test_absorbed_equals_naive(step: Problem, nope: int, dv: int) -> None:
     """q·(W_UK·c) = (q·W_UK)·c, and the sum over tokens commutes with W_UV: to 1e-10 in fp64."""
-    heads, context, lora, rope, nope, dv = 3, 17, 12, 4, 8, 6
+    heads, seq_q, context = step.heads_q, step.seq_q, step.lengths_k[0]
+    lora, rope = cost.latent_dims(step)
     torch.manual_seed(1)
 
     def draw(*shape: int) -> torch.Tensor:
@@ -41,7 +48,8 @@ def test_absorbed_equals_naive(seq_q: int) -> None:
     rows, scale = torch.arange(seq_q), (nope + rope) ** -0.5
 
     shape = {"head_dim_qk": nope + rope, "head_dim_v": dv, "seq_q": seq_q, "seq_k": context}
-    one = cost.as_attention(naive(heads_q=1, heads_kv=1, **shape))
+    mask = {"causal": step.causal, "window_left": step.window_left}
+    one = cost.as_attention(naive(heads_q=1, heads_kv=1, **shape, **mask))
     expanded = torch.stack(
         [
             oracle.forward(
@@ -57,12 +65,50 @@ def test_absorbed_equals_naive(seq_q: int) -> None:
         ]
     )
 
-    step = absorbed(heads_q=heads, seq_q=seq_q, seq_k=context, scale=scale, batch=1)
     q = torch.cat([q_nope @ w_uk, q_rope], -1)
     cached = torch.cat([latent, k_rope], -1)
-    single = decode_cost.one_sequence(step, context)
+    single = decode_cost.one_sequence(replace(step, scale=scale, dtype="fp64"), context)
     wide = oracle.forward(Heads(q, cached, cached[:, :lora]), rows, single).value
     assert_close(wide @ w_uv.transpose(-1, -2), expanded, atol=1e-10, rtol=1e-10)
+
+
+@st.composite
+def naives(draw: st.DrawFn) -> Problem:
+    """Any lengths up to 12, mask and direction; one to three heads."""
+    heads, rope = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    causal = draw(st.booleans())
+    return naive(
+        batch=draw(st.integers(1, 2)), heads_q=heads, heads_kv=heads,
+        seq_q=draw(st.integers(1, 12)), seq_k=draw(st.integers(1, 12)),
+        head_dim_qk=rope + draw(st.integers(1, 5)), head_dim_v=draw(st.integers(1, 6)),
+        causal=causal, window_left=draw(st.none() | st.integers(1, 6)) if causal else None,
+        dtype=draw(st.sampled_from(["fp64", "bf16"])),
+        direction=draw(st.sampled_from(["forward", "backward", "forward_backward"])),
+        params=params_of({"kv_lora": draw(st.integers(1, 9)), "rope": rope}),
+    )  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None)
+@given(naives())
+def test_costs_of_the_naive_form_are_those_of_counting(problem: Problem) -> None:
+    """FLOPs a visible pair and a projected token at a time; bytes as attention of these heads."""
+    p = problem
+    cost.validate(p)
+    dqk, dv = p.head_dim_qk, p.head_dim_v
+    forward = backward = projected = 0
+    for _ in range(p.batch * p.heads_q):
+        for _ in range(int(dense_mask(p).sum())):
+            forward += 2 * dqk + 2 * dv  # q·k, p·v
+            backward += 2 * dqk + 2 * dv + 2 * dqk + 2 * dqk + 2 * dv  # q·k, dO·v, dq, dk, dv
+        for _ in range(p.seq_k):
+            projected += 2 * p.param("kv_lora") * (dqk - p.param("rope"))  # the key's part
+            projected += 2 * p.param("kv_lora") * dv
+    want = {"forward": forward, "backward": backward, "forward_backward": forward + backward}
+    assert cost.flops(p) == want[p.direction]
+    assert cost.up_projection_flops(p) == projected
+    assert cost.min_bytes(p) == p.batch * least_bytes(p)
+    kept = p.param("kv_lora") + p.param("rope")
+    assert cost.kv_cache_bytes(p) == p.batch * p.seq_k * kept * p.element_bytes
 
 
 def test_keys_and_values_of_the_absorbed_form_are_one_cache() -> None:

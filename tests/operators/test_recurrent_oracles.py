@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from harness.errors import InvalidProblem
 from harness.model import Problem
@@ -144,18 +143,3 @@ def test_what_a_recurrence_cannot_mean_is_refused_by_name(
     with pytest.raises(InvalidProblem, match=f"operator {operator} ") as refused:
         cost_model(operator).validate(recurrent(operator, **field))
     assert says in str(refused.value)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.data())
-def test_costs_are_those_of_one_step_at_a_time(data: st.DataObject) -> None:
-    """Bytes: every input and output once. FLOPs: what a step does, by the recurrence as written."""
-    operator = data.draw(st.sampled_from(RECURRENT))
-    p = data.draw(problems(operator, ("forward", "backward", "forward_backward")))
-    costs, x = cost_model(operator), inputs(p)
-    read = sum(t.numel() for n, t in x.items() if n != "grad_out")
-    out = p.batch * p.heads_q * p.seq_q * p.head_dim_v
-    grads = sum(x[n].numel() for n in reference(operator).DIFFERENTIABLE)
-    want = {"forward": read + out, "backward": read + out + grads}
-    want["forward_backward"] = want["forward"] + want["backward"]
-    assert costs.min_bytes(p) == want[p.direction] * p.element_bytes
