@@ -52,9 +52,18 @@ def growth(frame: pd.DataFrame) -> Table:
         known = not (is_missing(fit["low"]) or is_missing(fit["high"]))
         interval = f"{fit['low']:.2f} to {fit['high']:.2f}" if known else "not known"
         rows.append(
-            [fit["panel"], fit["kernel"], power(fit["exponent"]), interval, f"{fit['points']}"]
+            [
+                fit["panel"],
+                fit["kernel"],
+                power(fit["exponent"]),
+                interval,
+                f"{fit['points']}",
+                fit["regime"],
+            ]
         )
-    columns = ["Problem", "Kernel", "Growth", "95 % interval", "Lengths"]
+    columns = ["Problem", "Kernel", "Growth", "95 % interval", "Lengths", "Change of regime"]
+    if not any(row[-1] for row in rows):
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table(columns, rows, frozenset({2, 3, 4}))
 
 

@@ -11,7 +11,7 @@ from dashboards import theme, tidy
 from dashboards.charts.lines import over_length
 from dashboards.charts.rows import Quantity
 from dashboards.formats import listing, power
-from harness.analysis.scaling import fitted_exponent
+from harness.analysis.scaling import changed_regime, fitted_exponent
 
 KEY_LINES = 10
 """Most lines of a panel's key."""
@@ -29,7 +29,7 @@ LATENCY = Quantity(
 def exponents(frame: pd.DataFrame) -> pd.DataFrame:
     """The x of latency ∝ n^x for each panel and kernel with three lengths or more.
 
-    Columns panel, kernel, exponent, low, high, points, longest_ms; slowest kernel first.
+    Columns panel, kernel, exponent, low, high, points, regime, longest_ms; slowest kernel first.
     """
     rows = []
     ok = frame[frame["status"] == "ok"]
@@ -38,8 +38,10 @@ def exponents(frame: pd.DataFrame) -> pd.DataFrame:
         fit = fitted_exponent(list(cells["length"]), list(cells["latency_ms"]))
         if fit is not None:
             longest = float(cells["latency_ms"].iloc[-1])
-            rows.append((panel, kernel, fit.value, fit.low, fit.high, fit.points, longest))
-    columns = ["panel", "kernel", "exponent", "low", "high", "points", "longest_ms"]
+            changed = changed_regime(list(cells["length"]), list(cells["latency_ms"]))
+            regime = "" if changed is None else changed.text
+            rows.append((panel, kernel, fit.value, fit.low, fit.high, fit.points, regime, longest))
+    columns = ["panel", "kernel", "exponent", "low", "high", "points", "regime", "longest_ms"]
     out = pd.DataFrame(rows, columns=columns)
     order = out["panel"].map({p: i for i, p in enumerate(tidy.panels(frame))})
     return (

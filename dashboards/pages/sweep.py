@@ -14,6 +14,7 @@ from dashboards.content import Content, Section
 from dashboards.formats import count, error, listing
 from dashboards.source import Source
 from dashboards.tables import value_of
+from harness.analysis.scaling.laws import scaling_laws
 
 TITLE = "Sweep"
 QUESTION = "Which kernel is fastest on which problem, by how much, and what could not be measured?"
@@ -25,6 +26,9 @@ MAX_KERNELS = 20
 
 MAX_LEGEND = 40
 """Kernels that the panels of a chart draw together: more have no colour and shape of their own."""
+
+MAX_CROSSINGS = 4
+"""Crossings of kernels that are put in words."""
 
 MAX_PANELS = 24
 """Panels that a chart draws. The tables have them all."""
@@ -73,10 +77,9 @@ def sections(
     growth = tables.growth(frame)
     if growth.rows:
         heading = "How latency grows with length"
+        text = " ".join([GROWTH, *crossed(frame)])
         out.append(
-            Section(
-                "growth", "Growth", GROWTH, table=growth, label="fitted exponents", title=heading
-            )
+            Section("growth", "Growth", text, table=growth, label="fitted exponents", title=heading)
         )
     chart = charts.throughput(drawn, kernels=names)
     add("throughput", "Throughput", chart, value_of("tflops"), "throughput, TFLOP/s")
@@ -90,6 +93,16 @@ def sections(
     chart = charts.accuracy(drawn, kernels=names)
     add("accuracy", "Accuracy", chart, value_of("max_error", form=error), "largest error")
     return [*out, _failures(frame), *_origin(records, command)]
+
+
+def crossed(frame: pd.DataFrame) -> list[str]:
+    """Where kernels overtake each other between measured lengths, in sentences; the first few."""
+    met = [one for one in scaling_laws(frame, beyond=False).crossings if one.at.measured]
+    cases = len({(one.device, one.mode, one.case) for one in met})
+    said = [f"{one.text}{f' ({one.case})' if cases > 1 else ''}." for one in met[:MAX_CROSSINGS]]
+    if len(met) > len(said):
+        said.append(f"{len(met) - len(said)} more crossings: attnbench scaling.")
+    return said
 
 
 def drawable(frame: pd.DataFrame, baseline: str | None) -> tuple[pd.DataFrame, str]:

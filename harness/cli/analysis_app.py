@@ -254,6 +254,35 @@ def hardware(
 
 @analysis_app.command()
 @guarded
+def scaling(
+    sweep: ShownSweep = "all",
+    kernel: KernelNames = None,
+    dtype: Dtypes = None,
+    gpu: GpuNames = None,
+    workload: Workloads = None,
+    beyond: Annotated[
+        bool,
+        typer.Option(
+            "--beyond/--measured", help="Foretell crossings beyond the longest length too."
+        ),
+    ] = True,
+    format: Annotated[ClaimsAs, typer.Option("--format", help="Output format.")] = ClaimsAs.text,
+    out: OutFile = None,
+    store: StoreUrl = None,
+) -> int:
+    """Show how time grows with length: exponents, changes of regime, where kernels cross.
+
+    Exit code 3: no kernel was measured at three lengths of one problem.
+    """
+    from harness.cli.report import view_of
+    from harness.cli.scaling import scaling_command
+
+    view = view_of(sweep, None, kernel, dtype, gpu, workload)
+    return scaling_command(view, beyond, str(format), out, store)
+
+
+@analysis_app.command()
+@guarded
 def gate(
     baseline: Annotated[
         str,

@@ -43,20 +43,29 @@ def fitted_exponent(lengths: Sequence[float], latencies: Sequence[float]) -> Exp
     Raises:
         ValueError: the two differ in length.
     """
+    x, y = points_of(lengths, latencies)
+    if len(x) < LEAST:
+        return None
+    start = start_of(x, y)
+    return _fit(x[start:], y[start:])
+
+
+def points_of(
+    lengths: Sequence[float], latencies: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    """Logarithms of the distinct lengths, rising, and of the median latency of each, without what
+    isn't positive and finite. Raises ValueError where the two differ in length.
+    """
     by_length: dict[float, list[float]] = {}
     for length, latency in zip(lengths, latencies, strict=True):
         if all(v is not None and math.isfinite(v) and v > 0 for v in (length, latency)):
             by_length.setdefault(float(length), []).append(float(latency))
-    if len(by_length) < LEAST:
-        return None
     x = [math.log(length) for length in sorted(by_length)]
-    y = [math.log(median(by_length[length])) for length in sorted(by_length)]
-    start = _start(x, y)
-    return _fit(x[start:], y[start:])
+    return x, [math.log(median(by_length[length])) for length in sorted(by_length)]
 
 
-def _start(x: Sequence[float], y: Sequence[float]) -> int:
-    """Index of the first point that is fitted."""
+def start_of(x: Sequence[float], y: Sequence[float]) -> int:
+    """Index of the first point that is fitted, of three or more."""
     slopes = [(y[i + 1] - y[i]) / (x[i + 1] - x[i]) for i in range(len(x) - 1)]
     start = len(x) - LEAST
     while start > 0 and slopes[start - 1] > FLAT * slopes[-1]:
