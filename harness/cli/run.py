@@ -7,7 +7,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from harness.dispatch.base import Dispatcher
 from harness.dispatch.driver import Outcome, run_sweep, skip_records
 from harness.dispatch.resume import resumable_sweep
 from harness.dispatch.rounds import requests_in_rounds
+from harness.errors import StoreError
 from harness.masking import masked
 from harness.measure.revision import harness_commit, kernel_revision
 from harness.model import Sweep, new_sweep_id
@@ -78,7 +79,7 @@ def run_command(
                 skipped = len(planned.plan.skips)
                 with (
                     SweepProgress(len(requests), skipped, console) as progress,
-                    stopping_on_signals(dispatcher),
+                    stopping_on_signals(dispatcher) as stopped,
                 ):
                     try:
                         outcome = run_sweep(
@@ -89,6 +90,7 @@ def run_command(
                             progress.listen,
                             progress.say,
                             fail_fast=planned.cluster.fail_fast,
+                            stopped=stopped,
                         )
                     finally:
                         dispatcher.close()
@@ -127,16 +129,27 @@ def _new_sweep(
 
 
 @contextmanager
-def stopping_on_signals(dispatcher: Dispatcher) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the dispatcher; a second Ctrl-C ends the process at once."""
+def stopping_on_signals(dispatcher: Dispatcher) -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM stop the dispatcher; a second Ctrl-C ends the process at once.
+
+    Gives whether one came. A store that can't be reached then is no failure of the tool: the line
+    is printed, and the process ends as interrupted.
+    """
+    came: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
         dispatcher.stop()
         signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
 
     before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: bool(came)
+    except StoreError as error:
+        if not came:
+            raise
+        print(f"attnbench: {masked(str(error))}", file=sys.stderr)
+        raise KeyboardInterrupt from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -50,23 +50,26 @@ def run_sweep(
     say: Callable[[str], None] = print,
     *,
     fail_fast: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run ``requests`` of a sweep that the store has, storing each record as it arrives.
 
     ``listen`` hears every event after its record is stored; ``say`` gets a line where the store has
     to be waited for. The sweep is marked finished, or interrupted where records are missing
     (``dispatcher.stop`` was called) or an error came through. ``fail_fast``: the first failure
-    stops it; a crash that is tried again is none yet.
+    stops it; a crash that is tried again is none yet. Once ``stopped`` says that someone stopped
+    it, the store isn't waited for any more.
 
     Raises:
         StoreError: a record can't be stored (harness.dispatch.storing); the message says where it
             is kept. The sweep then stays marked as running, and can be resumed.
     """
     outcome = Outcome()
-    storing = Storing(store, sweep.id, say)
+    storing = Storing(store, sweep.id, say, stopped=stopped)
     finished = 0
+    events = iter(dispatcher.run(requests))
     try:
-        for event in dispatcher.run(requests):
+        for event in events:
             if isinstance(event, Finished):
                 storing.append(event.record)
             if isinstance(event, Finished) and event.final:
@@ -78,6 +81,10 @@ def run_sweep(
                     say(f"fail_fast: stopped by the first failure, {event.record.reason}")
             listen(event)
     except StoreError:  # it would not take the sweep's state either
+        if stopped():  # what was measured until then arrives still, and soon
+            for event in events:
+                if isinstance(event, Finished):
+                    storing.keep(event.record)
         raise
     except BaseException:
         storing.finish("interrupted")

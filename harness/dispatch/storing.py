@@ -22,12 +22,16 @@ PATIENCE_S = 600.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 20.0
 """Between two tries, s; each pause is twice the one before."""
 
+LOOK_S = 0.2
+"""How often, while it waits, it looks whether it is to stop, s."""
+
 
 class Storing:
     """Writes a sweep's records into ``store``, waiting for it where waiting helps.
 
     ``say`` gets a line for people: that it waits, and that it goes on. The file is
-    ``unstored-SWEEP.jsonl`` in ``folder``; `attnbench store import` reads it.
+    ``unstored-SWEEP.jsonl`` in ``folder``; `attnbench store import` reads it. Once ``stopped`` says
+    so, nothing is waited for any more.
     """
 
     def __init__(
@@ -38,27 +42,29 @@ class Storing:
         *,
         folder: Path | None = None,
         patience_s: float = PATIENCE_S,
-        sleep: Callable[[float], None] = time.sleep,
+        stopped: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._store = store
         self._sweep_id = sweep_id
         self._say = say
         self._file = (folder or Path()) / f"unstored-{sweep_id}.jsonl"
         self._patience_s = patience_s
-        self._sleep = sleep
+        self._stopped = stopped
+        self._sleep = sleep or self._pause
 
     def append(self, record: Record) -> None:
         """Store a record. While that fails, it is in the file.
 
-        Raises StoreError where it can't be stored, after PATIENCE_S or because waiting wouldn't
-        help; the message names the file.
+        Raises StoreError where it can't be stored: after PATIENCE_S, because waiting wouldn't help,
+        or because it is to stop; the message names the file.
         """
         try:
             self._store.append(record)
         except RecordConflict:  # no later try changes that, and the other record is stored
             raise
         except StoreError as error:
-            kept = self._keep(record)
+            kept = self.keep(record)
             try:
                 self._again(error, lambda: self._store.append(record), kept)
             except StoreError as last:
@@ -72,7 +78,7 @@ class Storing:
         except StoreError as error:
             self._again(error, lambda: self._store.finish_sweep(self._sweep_id, state), "")
 
-    def _keep(self, record: Record) -> str:
+    def keep(self, record: Record) -> str:
         """Write ``record`` into the file; in words, where it is."""
         try:
             with self._file.open("a", encoding="utf-8") as file:
@@ -91,12 +97,14 @@ class Storing:
         """``write`` until it succeeds, or the last error."""
         waited, pause = 0.0, FIRST_PAUSE_S
         while True:
-            if not passing(error) or waited >= self._patience_s:
+            if not passing(error) or waited >= self._patience_s or self._stopped():
                 raise error
             if not waited:
                 minutes = round(self._patience_s / 60)
                 self._say(f"{error}. Trying again for {minutes} minutes; {kept or 'please wait'}")
             self._sleep(pause)
+            if self._stopped():  # a try may take as long as a server's silence
+                raise error
             waited += pause
             pause = min(2 * pause, LONGEST_PAUSE_S)
             try:
@@ -106,3 +114,8 @@ class Storing:
             else:
                 self._say(f"{self._store.safe_url} answers again after {waited:.0f} s")
                 return
+
+    def _pause(self, pause_s: float) -> None:
+        end = time.monotonic() + pause_s
+        while not self._stopped() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_S))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli.app import app
+from harness.cli.run import stopping_on_signals
 from harness.dispatch.base import Event, Finished
 from harness.dispatch.driver import run_sweep
 from harness.dispatch.storing import LONGEST_PAUSE_S, Storing
@@ -145,3 +147,33 @@ def test_what_waiting_cant_help_is_not_waited_for(
         with pytest.raises(RecordConflict):
             storing.append(record(1, samples_ms=(9.0,) * 6))
     assert list(empty_folder.iterdir()) == []
+
+
+def test_ctrl_c_while_the_database_is_away_ends_soon_with_all_records_in_the_file(
+    postgres: PostgresServer, empty_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = postgres.store()
+    with open_store(url) as store:
+        store.start_sweep(SWEEP)
+        away = Measured(RECORDS, lambda n: postgres.allow(url, False) if n == 2 else None)
+
+        def first_line(text: str) -> None:
+            assert "Trying again for 10 minutes" in text
+            signal.raise_signal(signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt), stopping_on_signals(away) as stopped:
+            run_sweep(SWEEP, REQUESTS, store, away, deaf, first_line, stopped=stopped)
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "not currently accepting" in said
+        assert "`attnbench store import unstored-" in said
+        postgres.allow(url, True)
+        (file,) = empty_folder.iterdir()
+        imported = CliRunner().invoke(app, ["store", "import", file.name, "--store", url])
+        assert imported.exit_code == 0, imported.output
+        assert list(store.records()) == RECORDS
+
+
+def test_a_store_that_fails_without_ctrl_c_is_a_failure_of_the_tool() -> None:
+    with pytest.raises(StoreError, match="gone"), stopping_on_signals(Measured([], lambda n: None)):
+        raise StoreError("gone")
