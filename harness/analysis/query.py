@@ -323,7 +323,8 @@ def _tidy(
     for name, column in columns_of(list(frame["conditions"])).items():
         frame[name] = column
     frame["kernel_options"] = frame["kernel_options"].replace("{}", "")
-    frame["flags"] = [", ".join(json.loads(text)) for text in frame["flags"]]
+    flags = {text: ", ".join(json.loads(text)) for text in frame["flags"].unique()}
+    frame["flags"] = frame["flags"].map(flags)
     frame["peak_memory_mb"] = frame["peak_bytes"] / 1e6
     for name in ("tflops", "bandwidth_gb_s", "tflops_per_w", "error_over_baseline"):
         frame[name] = METRICS[name].formula(frame)

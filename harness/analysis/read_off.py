@@ -29,7 +29,8 @@ TEXTS = ("throttle_reasons", "compile_cache", "autotune")
 
 def columns_of(conditions: Sequence[str]) -> dict[str, pd.Series]:
     """The columns, from each row's conditions as JSON."""
-    rows: list[dict[str, Any]] = [json.loads(text) for text in conditions]
+    # One text of them all: a call of its own for each takes three times as long.
+    rows: list[dict[str, Any]] = json.loads(f"[{','.join(conditions)}]")
     rows = [{OLDER.get(name, name): value for name, value in row.items()} for row in rows]
     found = {
         column: pd.Series([_figure(row.get(name), scale) for row in rows], dtype="float64")

@@ -18,7 +18,7 @@ import pandas as pd
 from sqlalchemy import Connection, Select, exists, select
 
 from harness.store import Store, schema
-from harness.store.dimensions import LOOKUP, rows_by_id
+from harness.store.dimensions import LOOKUP, keys_by_id
 
 _R = schema.result.c
 _FIGURES = [
@@ -139,12 +139,12 @@ def launch_medians(store: Store, sweeps: Sequence[str]) -> pd.DataFrame:
                 _R.median_ms.label("latency_ms"),
             ).where(_R.sweep_id.in_(list(keys)), _included()),
         )
-        jobs = rows_by_id(connection, schema.job, map(int, frame["job_id"].unique()))
+        jobs = keys_by_id(connection, schema.job, map(int, frame["job_id"].unique()))
         boards = connection.execute(select(device.id, device.uuid))
         uuids = dict(map(tuple, boards))
     named = {
         "sweep_id": frame["sweep_id"].map(keys),
-        "job_key": frame["job_id"].map({i: row["key"] for i, row in jobs.items()}),
+        "job_key": frame["job_id"].map(jobs),
         "device_uuid": frame["device_id"].map(uuids),
     }
     return pd.DataFrame(named).join(frame.drop(columns=["sweep_id", "job_id", "device_id"]))

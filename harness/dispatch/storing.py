@@ -7,6 +7,8 @@ takes it; only after PATIENCE_S without that does the sweep end, and then the fi
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,10 +82,12 @@ class Storing:
 
     def keep(self, record: Record) -> str:
         """Write ``record`` into the file; in words, where it is."""
+        before = self._file.stat().st_size if self._file.exists() else 0
         try:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(record.text() + "\n")
         except OSError as error:
+            self._take_back(before)
             return (
                 f"the record at hand can't be kept in {self._file} either ({error.strerror}): the "
                 "same command with resume=true measures it again"
@@ -119,3 +123,11 @@ class Storing:
         end = time.monotonic() + pause_s
         while not self._stopped() and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_S))
+
+    def _take_back(self, size: int) -> None:
+        """Leave no half of a line, which would make the whole file unreadable."""
+        with contextlib.suppress(OSError):
+            if size:
+                os.truncate(self._file, size)
+            else:
+                self._file.unlink(missing_ok=True)

@@ -7,12 +7,12 @@ vacuum, so a process may remember an id for as long as it has the store open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Column, Connection, Table, select
 
 from harness.errors import StoreError
 from harness.model import Device, Kernel, Record, Timing
@@ -213,11 +213,24 @@ def ids_by_key(connection: Connection, table: Table, keys: Iterable[str]) -> dic
     return found
 
 
+def keys_by_id(connection: Connection, table: Table, ids: Iterable[int]) -> dict[int, str]:
+    """Inverse of ``ids_by_key``."""
+    pages = _pages(connection, table, (table.c.id, table.c.key), ids)
+    return {id_: key for page in pages for id_, key in page}
+
+
 def rows_by_id(connection: Connection, table: Table, ids: Iterable[int | None]) -> dict[int, Row]:
     """Rows of ``table`` by id; None is left out."""
-    wanted, found = sorted({i for i in ids if i is not None}), {}
+    names = [column.name for column in table.columns]
+    at = names.index("id")
+    pages = _pages(connection, table, table.columns, ids)
+    return {row[at]: dict(zip(names, row, strict=True)) for page in pages for row in page}
+
+
+def _pages(
+    connection: Connection, table: Table, columns: Iterable[Column[Any]], ids: Iterable[int | None]
+) -> Iterator[Sequence[Any]]:
+    wanted, query = sorted({i for i in ids if i is not None}), select(*columns)
     for start in range(0, len(wanted), LOOKUP):
         some = wanted[start : start + LOOKUP]
-        for row in connection.execute(select(table).where(table.c.id.in_(some))).mappings():
-            found[row["id"]] = dict(row)
-    return found
+        yield connection.execute(query.where(table.c.id.in_(some))).all()

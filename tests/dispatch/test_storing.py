@@ -177,3 +177,13 @@ def test_ctrl_c_while_the_database_is_away_ends_soon_with_all_records_in_the_fil
 def test_a_store_that_fails_without_ctrl_c_is_a_failure_of_the_tool() -> None:
     with pytest.raises(StoreError, match="gone"), stopping_on_signals(Measured([], lambda n: None)):
         raise StoreError("gone")
+
+
+def test_a_record_that_cant_be_kept_leaves_no_half_of_a_line(empty_folder: Path) -> None:
+    """A disk without room for the file either."""
+    (empty_folder / f"unstored-{SWEEP.id}.jsonl").symlink_to("/dev/full")
+    with open_store(str(empty_folder / "a.db"), create=True) as store:
+        storing = Storing(store, SWEEP.id, deaf)
+        with pytest.raises(StoreError, match=r"can't be kept in .*\(No space left"):
+            storing.append(RECORDS[0])
+    assert [path.name for path in empty_folder.iterdir()] == ["a.db"]
