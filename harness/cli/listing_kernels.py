@@ -25,6 +25,7 @@ NAMES = {
     "head_dim_multiple": "head dim a multiple of",
     "seq_max": "length up to",
     "caches": "cache",
+    "page_size_multiple": "page size a multiple of",
     "uneven_lengths": "uneven lengths",
     "alibi": "ALiBi",
     "gqa": "GQA",

@@ -35,6 +35,7 @@ class LimitsConf:
     sinks: bool = False
     alibi: bool = False
     caches: list[str] = field(default_factory=lambda: [""])
+    page_size_multiple: int = 1
     uneven_lengths: bool = False
     compute_capability_min: float | None = None
     compute_capability_max: float | None = None

@@ -45,6 +45,8 @@ class Limits:
     """Computes ALiBi's bias."""
     caches: tuple[str, ...] = ("",)
     """KV-cache layouts; "" is none."""
+    page_size_multiple: int = 1
+    """Pages of a paged cache hold a multiple of these tokens."""
     uneven_lengths: bool = False
     """Sequences of a batch may have different lengths."""
     compute_capability_min: float | None = None
@@ -88,6 +90,8 @@ class Limits:
             return (
                 f"{p.cache or 'no'} cache not among {', '.join(c or 'none' for c in self.caches)}"
             )
+        if p.page_size % self.page_size_multiple:
+            return f"page size {p.page_size} not a multiple of {self.page_size_multiple}"
         if p.lengths and not self.uneven_lengths:
             return "uneven sequence lengths not supported"
         return self.device_refusal(gpu)

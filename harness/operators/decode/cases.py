@@ -32,10 +32,18 @@ QUANTISED = ("one_query", "shorter_than_its_queries")
 """Contexts that quantised caches are tried on."""
 
 
-def cache_fields(cache: str, context: dict[str, Any], n: int) -> dict[str, Any]:
-    """The fields of a cache that ``context`` fits; pages that divide it, of a size by turns."""
+def cache_fields(cache: str, context: dict[str, Any], n: int, limits: Limits) -> dict[str, Any]:
+    """The fields of a cache that ``context`` fits; pages that divide it, of a size by turns.
+
+    Where pages must hold a multiple of some tokens, the context is as much longer.
+    """
     fields = {**context, "cache": cache}
     if cache == "paged":
+        multiple = limits.page_size_multiple
+        if multiple > 1:
+            fields["seq_k"] = -(-context["seq_k"] // multiple) * multiple + multiple
+            fields["page_size"] = multiple
+            return fields
         sizes = [size for size in (9, 3, 1, 39) if context["seq_k"] % size == 0]
         fields["page_size"] = sizes[n % len(sizes)]
     return fields
@@ -55,7 +63,7 @@ def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]
                 operator="decode", heads_q=hq, heads_kv=hkv, head_dim_qk=dqk, head_dim_v=dv,
                 dtype=dtype, kv_dtype=kv_dtype, direction=direction,
                 softcap=4.0 * (limits.softcap and n % 3 == 0),
-                **MASKS[mask], **cache_fields(cache, CONTEXTS[context], n),
+                **MASKS[mask], **cache_fields(cache, CONTEXTS[context], n, limits),
             )
             for dqk, dv in dims[turn:] + dims[:turn]
         ]  # fmt: skip

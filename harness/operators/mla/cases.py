@@ -37,7 +37,7 @@ def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]
     quantised = itertools.product(kinds, limits.kv_dtypes, limits.masks[-1:], QUANTISED)
     for cache, kv_dtype, mask, context in itertools.chain(plain, quantised):
         n += 1
-        fields = {**MASKS[mask], **cache_fields(cache, CONTEXTS[context], n)}
+        fields = {**MASKS[mask], **cache_fields(cache, CONTEXTS[context], n, limits)}
         yield [
             _absorbed(kv_dtype, fields, n + more, dtype, direction) for more in range(len(ABSORBED))
         ]
