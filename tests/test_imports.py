@@ -26,7 +26,8 @@ MAY_IMPORT = {
     # so that metric covers all of history without a column of its own.
     "analysis": {"errors", "model", "config", "operators", "store"},
     "dispatch": {"errors", "hardware", "model", "config", "operators", "plan", "store", "measure"},
-    "dashboards": {"errors", "model", "analysis"},
+    # store and config for the live app, which is a program of its own and opens what it shows.
+    "dashboards": {"errors", "model", "analysis", "store", "config"},
     "cli": None,  # the top: everything
 }
 """What each part of the house may import of the others."""

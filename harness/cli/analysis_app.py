@@ -142,6 +142,27 @@ def report(
 
 @analysis_app.command()
 @guarded
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Address to listen at; anyone who reaches it sees the store.")
+    ] = "127.0.0.1",
+    public_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="What visitors type where a proxy stands before it: https://host/at"
+        ),
+    ] = "",
+    store: StoreUrl = None,
+) -> int:
+    """Serve the pages as a live app on this machine, read-only (needs the extra `dashboard`)."""
+    from harness.cli.dashboard import dashboard_command
+
+    return dashboard_command(address, port, public_url, store)
+
+
+@analysis_app.command()
+@guarded
 def chart(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Which; without a name, the list.")
