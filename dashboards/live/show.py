@@ -108,7 +108,7 @@ def _grid(section: Section, table: Table, key: str, open_result: Open) -> None:
             alt=section.label or section.heading,
         )
     st.download_button(
-        "Download as CSV",
+        "Save as CSV",
         data=lambda: frame_of(table).to_csv(index=False).encode(),
         file_name=f"{key.removesuffix('-table')}.csv",
         mime="text/csv",

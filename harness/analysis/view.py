@@ -47,6 +47,15 @@ class View:
     """An ISO date or time, or an age such as 7d."""
     baseline: str = ""
     """Kernel that speed-ups are over; "" leaves it to the page."""
+    a: str = ""
+    """What a comparison is relative to (harness.analysis.compare.sides); "" for the sweep before
+    the newest."""
+    b: str = ""
+    """What is compared with it; "" for the newest sweep."""
+    by: str = ""
+    """Axis whose values ``a`` and ``b`` are; "" where they are sweeps, tags, commits or dates."""
+    metric: str = ""
+    """Figure that is compared or followed; "" leaves it to the page."""
     result: str = ""
     """One measurement: ``SWEEP/JOB`` as ``result_name`` writes it."""
 

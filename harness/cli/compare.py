@@ -15,10 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.analysis.compare.comparison import Comparison, compare
+from harness.analysis.compare.markdown import markdown
 from harness.analysis.compare.reading import Filters
-from harness.cli.common import store_url
-from harness.cli.compare_markdown import markdown
-from harness.cli.compare_text import (
+from harness.analysis.compare.words import (
     change,
     heading,
     interval,
@@ -29,8 +28,10 @@ from harness.cli.compare_text import (
     tally,
     verdict_text,
 )
+from harness.analysis.digits import digits
+from harness.cli.common import store_url
 from harness.cli.lines import print_line
-from harness.cli.results import WIDE, digits, write_text
+from harness.cli.results import WIDE, write_text
 from harness.errors import ConfigError
 
 COLOURS = {

@@ -6,10 +6,10 @@ import math
 from typing import Any
 from xml.etree import ElementTree as xml
 
+from harness.analysis.compare.markdown import cell
+from harness.analysis.compare.words import change, interval, mean_text
+from harness.analysis.digits import digits
 from harness.analysis.gate import Gate, Outcome
-from harness.cli.compare_markdown import cell
-from harness.cli.compare_text import change, interval, mean_text
-from harness.cli.results import digits
 
 TITLES = {
     Outcome.PASSED: "passed: nothing regressed",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harness.cli.compare_text import common_words
-from harness.cli.results import digits
+from harness.analysis.compare.words import common_words
+from harness.analysis.digits import digits
 from harness.cli.tabular import Page
 
 if TYPE_CHECKING:

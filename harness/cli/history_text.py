@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.analysis.digits import digits
 from harness.analysis.history.facts import BOARD, COMMIT, named, short
 from harness.cli.lines import print_line
-from harness.cli.results import digits
 
 if TYPE_CHECKING:
     from harness.analysis.history.events import Event

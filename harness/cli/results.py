@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.analysis.digits import digits
 from harness.cli.common import store_url
 from harness.errors import AttnbenchError
 
@@ -228,17 +229,6 @@ def _table(rows: list[dict[Any, Any]], columns: dict[str, list[str]]) -> Table:
         shown = [*texts.values(), *([status] if failed else [])]
         table.add_row(*(escape(str(text)) for text in shown), style=None if good else "red")
     return table
-
-
-def digits(value: float) -> str:
-    """Three significant digits, without an exponent where people would not write one."""
-    if isnan(value):
-        return ""
-    if value == 0:
-        return "0"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:#.3g}" if abs(value) >= 1e-3 else f"{value:.1e}"
 
 
 def _interval(low: float, high: float, middle: float) -> str:

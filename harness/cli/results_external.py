@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.analysis.digits import digits
 from harness.cli.common import store_url
-from harness.cli.results import WIDE, digits, write_frame
+from harness.cli.results import WIDE, write_frame
 from harness.errors import AttnbenchError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import socket
 import subprocess
@@ -15,9 +16,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+import dashboards.live
 from dashboards.content import Table
-from dashboards.live.serve import must_be_free, settings
+from dashboards.live.serve import STORE, must_be_free, settings
 from dashboards.live.show import frame_of
 from dashboards.pages import pages
 from harness.errors import AttnbenchError, ConfigError
@@ -26,6 +29,7 @@ from tests.dashboards.conftest import Opened
 from tests.dashboards.test_site import HOSTILE, LATER, fill, measured
 from tests.store.make import DEVICE
 
+APP = Path(dashboards.live.__file__).with_name("app.py")
 CHARTS = "document.querySelectorAll('[data-testid=stVegaLiteChart] svg.marks').length"
 SHOWN = "document.querySelector('.attnbench h1')?.innerText"
 LEAD = "document.querySelector('.attnbench .lead')?.innerText"
@@ -135,6 +139,7 @@ def test_filters_go_to_the_address_and_a_link_reproduces_the_view(
     box = page.get_by_label("Kernels", exact=False).first
     box.click()
     page.get_by_role("option", name="sdpa_flash").click()
+    page.keyboard.press("Escape")
     page.wait_for_url(re.compile("kernel=sdpa_flash"))
     page.wait_for_function(f"{LEAD}.includes('of 1 kernel')")
     link, lead = page.url, opened.run(LEAD)
@@ -148,7 +153,9 @@ def test_filters_go_to_the_address_and_a_link_reproduces_the_view(
     context.close()
 
 
-def test_a_point_leads_to_everything_about_its_measurement(go: Callable[..., Opened]) -> None:
+def test_a_point_leads_to_its_measurement_and_tables_can_be_saved(
+    go: Callable[..., Opened],
+) -> None:
     opened = go(kernel="sdpa_flash")
     page = opened.page
     page.wait_for_function(f"{CHARTS} >= 1")
@@ -159,6 +166,11 @@ def test_a_point_leads_to_everything_about_its_measurement(go: Callable[..., Ope
     page.get_by_role("button", name="All results").click()
     page.wait_for_function(f"{SHOWN} === 'Result'")
     assert "result=" not in page.url.replace("page=result", "")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Save as CSV").click()
+    lines = Path(caught.value.path()).read_text().splitlines()
+    assert lines[0].startswith("Kernel,Problem,Device")
+    assert {line.split(",")[0] for line in lines[1:]} == {"sdpa_flash"}
 
 
 def test_a_hostile_kernel_is_text(go: Callable[..., Opened], server: Server) -> None:
@@ -183,20 +195,33 @@ def test_a_hostile_kernel_is_text(go: Callable[..., Opened], server: Server) -> 
     ],
 )
 def test_a_wrong_or_outdated_link_says_what_is_the_matter(
-    params: dict[str, str], says: str, go: Callable[..., Opened]
+    params: dict[str, str], says: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = go(**params)
-    assert says in opened.run(PROBLEM)
-    assert "Traceback" not in opened.run("document.body.innerText")
+    app = run(server, params, monkeypatch)
+    assert says in html_of(app, "problem")
+    assert not app.exception
 
 
-def test_a_table_can_be_downloaded(go: Callable[..., Opened]) -> None:
-    opened = go(page="result")
-    with opened.page.expect_download() as caught:
-        opened.page.get_by_role("button", name="Download as CSV").click()
-    lines = Path(caught.value.path()).read_text().splitlines()
-    assert lines[0].startswith("Kernel,Problem,Device")
-    assert len(lines) > 40
+def run(server: Server, params: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The app's script without a browser: what needs no width of one."""
+    monkeypatch.setenv(STORE, str(server.store))
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    for name, value in params.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def html_of(app: Any, kind: str) -> str:
+    """Texts of its blocks of one class."""
+    blocks = [element.proto.body for element in app.get("html")]
+    return html.unescape(" ".join(block for block in blocks if f"{kind}" in block[:60]))
+
+
+def test_a_view_without_results_says_what_to_do(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = run(server, {"kernel": "nothing*"}, monkeypatch)
+    assert "attnbench run" in html_of(app, "attnbench")
 
 
 def test_a_page_is_drawn_anew_when_results_arrive(

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.analysis.compare.comparison import ORDER, Comparison, kinds
 from harness.analysis.compare.summary import Mean
 from harness.analysis.compare.verdicts import launches_needed
-from harness.cli.results import digits
+from harness.analysis.digits import digits
 
 FAR = 10.0
 """From this ratio on a change reads better as a factor than in percent."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from harness.analysis.compare.comparison import Comparison
-from harness.cli.compare_text import (
+from harness.analysis.compare.words import (
     change,
     heading,
     interval,
@@ -17,7 +17,7 @@ from harness.cli.compare_text import (
     tally,
     verdict_text,
 )
-from harness.cli.results import digits
+from harness.analysis.digits import digits
 
 MARKS = {"regressed": "🔴", "improved": "🟢", "suspect": "🟡", "unknown": "⚪", "unchanged": ""}
 QUIET = ("unchanged", "unknown", "insufficient")
