@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.digits import digits, write_text
+from harness.analysis.digits import digits
 from harness.cli.common import store_url
+from harness.cli.results import write_text
 from harness.cli.tabular import Page
 from harness.errors import AttnbenchError
 
