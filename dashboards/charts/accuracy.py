@@ -71,7 +71,7 @@ def _layers(kernels: Sequence[str], data: Data) -> list[Any]:
     if "value" in there:
         layers.append(part("value").mark_line(strokeWidth=1.5, opacity=0.5).encode(x, y, colour))
         right = values_of(ERROR, "value").mark_point(filled=True, size=52, opacity=1)
-        layers.append(right.encode(x, y, colour, shape, tooltip=tips, **link(data.rows)))
+        layers.append(right.encode(x, y, colour, shape, tooltip=tips, **link(data.rows, tips)))
     if "wrong" in there:
         wrong = values_of(ERROR, "wrong").mark_point(
             shape=CROSS, size=90, strokeWidth=2.5, opacity=1

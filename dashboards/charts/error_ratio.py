@@ -52,7 +52,9 @@ def error_ratio(cells: pd.DataFrame, *, kernels: Sequence[str] | None = None) ->
     names = list(dict.fromkeys(known["panel"]))
     layers = [
         rule.mark_rule(**look).encode(x=alt.X("bound:Q")),
-        marks.encode(x, y, theme.kernel_colour(shown, legend=False), tooltip=tips, **link(rows)),
+        marks.encode(
+            x, y, theme.kernel_colour(shown, legend=False), tooltip=tips, **link(rows, tips)
+        ),
     ]
     return theme.finish(
         in_panels(layers, rows, names, height=24 * len(shown) + 12),

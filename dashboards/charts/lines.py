@@ -119,7 +119,9 @@ def _lines(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     point = values.mark_point(filled=True, size=52).add_params(picked)
     shape = theme.kernel_shape(kernels)
     tips = tooltips(quantity, data.rows)
-    layers.append(point.encode(x, y, colour, shape, opacity=faded, tooltip=tips, **link(data.rows)))
+    layers.append(
+        point.encode(x, y, colour, shape, opacity=faded, tooltip=tips, **link(data.rows, tips))
+    )
     there = {row["part"] for row in data.rows}
     pixel = alt.Y("up:Q", scale=None, axis=None)
     for name, mark in (("failed", CROSS), ("skipped", DASH)):
@@ -169,7 +171,7 @@ def _bars(quantity: Quantity, kernels: Sequence[str], data: Data) -> list[Any]:
     values = values_of(quantity)
     bar = values.mark_bar(opacity=0.85, height={"band": 0.6})
     colour = theme.kernel_colour(kernels, legend=False)
-    layers = [bar.encode(x, y, colour, tooltip=tips, **link(data.rows))]
+    layers = [bar.encode(x, y, colour, tooltip=tips, **link(data.rows, tips))]
     if quantity.low and any(quantity.low in row for row in data.rows):
         low = alt.X("from:Q", title=quantity.name)
         ends = values.mark_rule(strokeWidth=2, color=theme.LIGHT["ink"])

@@ -194,7 +194,9 @@ def _layers(
         .transform_calculate(share=share)
         .mark_point(filled=True, size=56, opacity=0.85)
     )
-    encoded = points.encode(x, y, theme.kernel_colour(kernels), shape, tooltip=tips, **link(rows))
+    encoded = points.encode(
+        x, y, theme.kernel_colour(kernels), shape, tooltip=tips, **link(rows, tips)
+    )
     if not known:
         return [encoded]
     look = {"strokeDash": [5, 4], "strokeWidth": 1.5, "color": theme.LIGHT["muted"]}

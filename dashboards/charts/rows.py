@@ -9,6 +9,7 @@ rule      a limit to compare with, such as the device's peak
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -180,9 +181,22 @@ def tooltips(quantity: Quantity, rows: list[dict[str, Any]]) -> list[alt.Tooltip
     return [*tips, alt.Tooltip("status:N", title="Status")]
 
 
-def link(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The channel that leads from a mark to its result, where there are pages of results."""
-    return {"href": alt.Href("href:N")} if any("href" in row for row in rows) else {}
+def link(rows: list[dict[str, Any]], tips: list[alt.Tooltip]) -> dict[str, Any]:
+    """The channel that leads from a mark to its result, where there are pages of results; and what
+    a screen reader says of the mark, which would be the address too if Vega-Lite were to choose."""
+    if not any("href" in row for row in rows):
+        return {}
+    return {"href": alt.Href("href:N"), "description": spoken(tips)}
+
+
+def spoken(tips: list[alt.Tooltip]) -> Any:
+    """A mark's description: what its tooltip says."""
+    parts = []
+    for tip in (tip.to_dict() for tip in tips):
+        value = f"datum[{json.dumps(tip['field'])}]"
+        text = f"format({value}, '{tip['format']}')" if "format" in tip else value
+        parts.append(f"{json.dumps(tip['title'] + ': ')} + {text}")
+    return alt.DescriptionValue({"expr": " + '; ' + ".join(parts)})
 
 
 def why() -> list[alt.Tooltip]:

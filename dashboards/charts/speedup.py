@@ -147,14 +147,16 @@ def _layers(x: alt.X, y: alt.Y, rows: list[dict[str, Any]]) -> list[Any]:
         missing.mark_text(fontSize=10, color=look["muted"]).encode(
             x, y, text="text:N", tooltip=why
         ),
-        known.mark_rect(stroke=look["background"]).encode(x, y, colour, tooltip=tips, **link(rows)),
+        known.mark_rect(stroke=look["background"]).encode(
+            x, y, colour, tooltip=tips, **link(rows, tips)
+        ),
         known.mark_text(fontSize=11.5, fontWeight=600).encode(
             x,
             y,
             text="text:N",
             color=strong.otherwise(alt.value(look["ink"])),
             tooltip=tips,
-            **link(rows),
+            **link(rows, tips),
         ),
     ]
 
