@@ -192,7 +192,8 @@ def link(rows: list[dict[str, Any]], tips: list[alt.Tooltip]) -> dict[str, Any]:
 def spoken(tips: list[alt.Tooltip]) -> Any:
     """A mark's description: what its tooltip says."""
     parts = []
-    for tip in (tip.to_dict() for tip in tips):
+    told: Any = [tip.to_dict() for tip in tips]
+    for tip in told:
         value = f"datum[{json.dumps(tip['field'])}]"
         text = f"format({value}, '{tip['format']}')" if "format" in tip else value
         parts.append(f"{json.dumps(tip['title'] + ': ')} + {text}")
