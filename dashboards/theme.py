@@ -163,8 +163,10 @@ def config() -> dict[str, Any]:
         "title": {
             "anchor": "start",
             "color": ink,
+            "font": FONT,
             "fontSize": 16,
             "fontWeight": 600,
+            "subtitleFont": FONT,
             "subtitleColor": muted,
             "subtitleFontSize": 12,
             "subtitlePadding": 5,

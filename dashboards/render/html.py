@@ -85,6 +85,7 @@ def render(
         footer=footer,
         version=version,
         css=Markup(folder.joinpath("page.css").read_text("utf-8")),
+        tables_js=Markup(folder.joinpath("tables.js").read_text("utf-8")),
         js=Markup(folder.joinpath("page.js").read_text("utf-8")),
         vega=Markup(vega()) if charts and site is None else "",
         charts=Markup(in_json({"charts": charts, "data": data})) if charts else "",

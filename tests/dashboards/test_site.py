@@ -102,6 +102,32 @@ def test_a_hostile_kernel_is_text_on_the_page_of_results(
     assert HOSTILE in opened.run("document.body.innerText")
 
 
+def test_tables_sort_by_a_heading_and_filter(site: Path, visit: Callable[..., Any]) -> None:
+    opened = visit(site / "result.html")
+    column = (
+        "[...document.querySelectorAll('tbody tr:not([hidden])')].map(r => r.cells[%d].innerText)"
+    )
+    opened.page.get_by_role("button", name="Latency, ms").click()
+    times = [float(text.split()[0]) for text in opened.run(column % 5) if text != "–"]
+    assert times == sorted(times)
+    assert len(times) == len(KERNELS) * len(LENGTHS) * 4
+    opened.page.get_by_role("button", name="Latency, ms").click()
+    again = [float(text.split()[0]) for text in opened.run(column % 5) if text != "–"]
+    assert again == times[::-1]
+    opened.page.get_by_role("searchbox").fill("sdpa_flash 2048")
+    assert set(opened.run(column % 0)) == {"sdpa_flash"}
+    assert opened.console == []
+
+
+def test_a_point_says_what_it_is_and_not_its_address(site: Path, visit: Callable[..., Any]) -> None:
+    opened = visit(site / "index.html")
+    point = opened.page.locator("#latency path[aria-roledescription=point]").first
+    label = point.get_attribute("aria-label")
+    assert label.startswith("Kernel: ")
+    assert "Latency (ms): " in label
+    assert "result.html" not in label
+
+
 def test_a_point_leads_to_its_measurement(site: Path, visit: Callable[..., Any]) -> None:
     opened = visit(site / "index.html")
     opened.page.click("#latency path[aria-roledescription=point] >> nth=2")
