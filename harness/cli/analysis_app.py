@@ -13,6 +13,7 @@ from harness.cli.options import (
     Dtypes,
     Experiments,
     GpuNames,
+    KernelDirs,
     KernelNames,
     OutFile,
     Overrides,
@@ -330,6 +331,17 @@ def gate(
         Path | None, typer.Option("--junit", metavar="FILE", help="JUnit XML goes here.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="JSON here.")] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            "--confirm",
+            help="Measure suspects again before they are called, in turns with the baseline's "
+            "version where its commit is at hand.",
+        ),
+    ] = False,
+    launches: Annotated[int, typer.Option(help="With --confirm: a side and cell.")] = 5,
+    kernels: KernelDirs = None,
+    cluster: Annotated[str, typer.Option(help="With --confirm: option of conf/cluster.")] = "local",
     store: StoreUrl = None,
 ) -> int:
     """For a CI: did anything regress against the baseline? Prints Markdown.
@@ -338,10 +350,11 @@ def gate(
     failure of the tool; 3 not enough evidence.
     """
     from harness.analysis.compare.reading import Filters
-    from harness.cli.gate import gate_command
+    from harness.cli.gate import Again, gate_command
 
     filters = Filters(kernel, dtype, gpu, experiment)
-    return gate_command(baseline, candidate, config, set_ or [], filters, junit, json, store)
+    again = Again(launches, tuple(kernels or ()), cluster) if confirm else None
+    return gate_command(baseline, candidate, config, set_ or [], filters, junit, json, store, again)
 
 
 @analysis_app.command()
@@ -425,6 +438,54 @@ def triage(
     filters = {"kernel": kernel, "dtype": dtype, "gpu": gpu, "workload": workload}
     return triage_command(
         event, state, note, link or [], filters, metric or [], external, str(format), store
+    )
+
+
+@analysis_app.command()
+@guarded
+def bisect(
+    series: Annotated[str, typer.Argument(metavar="SERIES", help="Its key's beginning.")],
+    good: Annotated[
+        str | None,
+        typer.Option(metavar="COMMIT", help="Before the move (default: what history says)."),
+    ] = None,
+    bad: Annotated[str | None, typer.Option(metavar="COMMIT", help="After it.")] = None,
+    metric: Annotated[str, typer.Option(help="latency_ms, peak_memory_mb, max_error.")] = (
+        "latency_ms"
+    ),
+    build: Annotated[
+        str, typer.Option(metavar="COMMAND", help="Run in each commit's work tree first.")
+    ] = "",
+    launches: Annotated[int, typer.Option(help="A side and commit.")] = 5,
+    all_commits: Annotated[
+        bool,
+        typer.Option("--all-commits", help="Also those that leave the kernels' folder as it is."),
+    ] = False,
+    kernels: KernelDirs = None,
+    cluster: Annotated[str, typer.Option(help="Option of conf/cluster: what measures.")] = "local",
+    format: Annotated[ClaimsAs, typer.Option("--format", help="text or json.")] = ClaimsAs.text,
+    store: StoreUrl = None,
+) -> int:
+    """Find the commit of a kernel's repository that moved a series, by measuring.
+
+    Each commit is checked out by git worktree and measured in turns with the good one; one that
+    doesn't build, or can't be told, is gone around. Exit codes: 0 found; 3 the move doesn't show
+    here, or only a range can be named; 2 wrong usage or a failure of the tool.
+    """
+    from harness.cli.bisect import bisect_command
+
+    return bisect_command(
+        series,
+        good,
+        bad,
+        metric,
+        build,
+        launches,
+        all_commits,
+        kernels or [],
+        cluster,
+        str(format),
+        store,
     )
 
 

@@ -6,20 +6,35 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from harness.analysis.compare.comparison import Comparison, compare
 from harness.analysis.compare.reading import Filters
 from harness.analysis.compare.sides import resolve
-from harness.analysis.gate import judge_gate
+from harness.analysis.gate import accept, confirm, judge_gate, suspects
 from harness.analysis.metrics import metric_named
 from harness.cli.common import store_url
 from harness.cli.gate_files import as_dict, junit, markdown
+from harness.cli.gate_known import known_of
 from harness.cli.results import write_text
 from harness.config.gate import GateSettings, gate_settings
 from harness.errors import AttnbenchError, ConfigError
 from harness.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Again:
+    """How suspects are measured again."""
+
+    launches: int
+    """A side and cell."""
+    kernels: tuple[Path, ...] = ()
+    """Folders that replace those which the records name."""
+    cluster: str = "local"
+    """Option of conf/cluster."""
+
 
 BRANCH = "branch:"
 LOOK_BACK = 500
@@ -35,14 +50,19 @@ def gate_command(
     junit_out: Path | None,
     json_out: Path | None,
     store: str | None,
+    again: Again | None = None,
 ) -> int:
-    """Body of ``attnbench gate``; returns the exit code."""
+    """Body of ``attnbench gate``; returns the exit code. ``again``: how suspects are confirmed."""
     settings = gate_settings(config, overrides)
     with open_store(store_url(store), read_only=True) as opened:
         a = _baseline(opened, baseline, candidate)
-        found = judge_gate(
-            _comparisons(opened, a, candidate, settings, filters), settings.unknown_share
-        )
+        share = settings.unknown_share
+        found = judge_gate(_comparisons(opened, a, candidate, settings, filters), share)
+        if again is not None and len(suspects(found)):
+            from harness.cli.gate_confirm import measured_again
+
+            found = confirm(found, measured_again(opened, found, (a, candidate), again), share)
+        found = accept(found, known_of(opened, found), share)
     if junit_out is not None:
         write_text(junit(found), junit_out)
     if json_out is not None:

@@ -22,7 +22,10 @@ SHOWN = 50
 def markdown(gate: Gate) -> str:
     """For a pull request: the answer, what failed, what is open, the means."""
     first = next(iter(gate.comparisons.values()))
-    counts = ", ".join(f"{len(gate.of(s))} {s}" for s in ("failed", "open", "passed"))
+    states = ("failed", "open", "accepted", "passed")
+    counts = ", ".join(
+        f"{len(gate.of(s))} {s}" for s in states if s != "accepted" or len(gate.of(s))
+    )
     lines = [
         f"### attnbench gate {TITLES[gate.outcome]}",
         "",
@@ -31,7 +34,7 @@ def markdown(gate: Gate) -> str:
         f"Cells × metrics: {counts}",
         "",
     ]
-    for state in ("failed", "open"):
+    for state in ("failed", "open", "accepted"):
         rows = gate.of(state).head(SHOWN).to_dict("records")
         if rows:
             lines += [f"**{state}**", "", "| metric | what | change | 95 % | A | B | why |"]

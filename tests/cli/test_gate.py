@@ -14,10 +14,12 @@ from xml.etree import ElementTree
 import pytest
 from typer.testing import CliRunner, Result
 
+from harness.analysis.gate import Again, suspects
 from harness.cli.app import app
 from harness.model import Record, Status, Sweep
 from harness.store import Store, open_store
 from harness.store.annotations import tag
+from harness.store.triage import TriagedMove, add_triage
 from tests.analysis.compare.conftest import broken, launches_of
 from tests.store.make import DEVICE, REVISION, SWEEP
 
@@ -165,3 +167,57 @@ def test_against_the_newest_measured_commit_of_a_branch(store: Store, empty_fold
     add(store, 3, slower=1.3)
     assert gate("branch:trunk").exit_code == 0
     assert gate("20260201").exit_code == 1
+
+
+def say_of_the_move(store: Store, state: str, ratio: float, sweep: str) -> None:
+    record = next(iter(store.records(sweep)))
+    moves = [
+        TriagedMove(str(one.series_key), "latency_ms", 1, ratio)
+        for one in store.records(record.sweep_id)
+        if one.launch == 0
+    ]
+    add_triage(store, "e4e47", sweep, state, "the mask is checked now", moves=moves)
+
+
+def test_what_triage_knows_is_accepted_up_to_what_is_known(store: Store) -> None:
+    sweep = add(store, 2, slower=1.1)
+    assert gate("last~1").exit_code == 1
+    say_of_the_move(store, "expected", 1.1, sweep.id)
+    done = gate("last~1", "--json", "out.json")
+    assert done.exit_code == 0, done.output
+    assert "**accepted**" in done.output
+    assert "the mask is checked now" in done.output
+    states = {cell["state"] for cell in json.loads(Path("out.json").read_text())["cells"]}
+    assert states == {"accepted", "passed"}
+    add(store, 3, slower=1.3)
+    assert gate("last~2").exit_code == 1, "it got worse than what is known"
+    assert gate("last~1").exit_code == 1, "the baseline has the known move already"
+    say_of_the_move(store, "new", 1.1, sweep.id)
+    assert gate("last~2", "last~1").exit_code == 1
+
+
+def test_confirm_takes_back_what_doesnt_show_again_and_keeps_what_does(store: Store) -> None:
+    """With the measuring replaced: what is found in either case is planted."""
+    add(store, 2, slower=1.1)
+    for verdict, ratio, code in (
+        ("unchanged", 1.0, 0),
+        ("regressed", 1.1, 1),
+        ("unknown", 1.06, 3),
+    ):
+        found = Again(ratio, ratio * 0.99, ratio * 1.01, verdict, "by 5 launches")
+
+        def again(store: Store, gate: Any, sides: Any, how: Any, found: Again = found) -> Any:
+            return dict.fromkeys(map(int, suspects(gate).index), found)
+
+        with mock.patch("harness.cli.gate_confirm.measured_again", again):
+            done = gate("last~1", "--confirm")
+        assert done.exit_code == code, done.output
+        assert ("confirmed by 5 launches" in done.output) == (code != 0)
+
+
+def test_confirm_needs_the_candidates_kernel_here(store: Store) -> None:
+    add(store, 2, slower=1.1)
+    done = gate("last~1", "--confirm", "--cluster", "inline")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert gate("last~1", "--confirm", "--launches", "1").exit_code == 2

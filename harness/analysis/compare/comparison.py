@@ -77,6 +77,8 @@ class Comparison:
     """The least relevant effect, as a share; a cell may have its own."""
     launches: tuple[int, int]
     """Most launches of a cell on either side."""
+    sweeps: tuple[str, str] = ("", "")
+    """The newest sweep of either side."""
 
     def count(self, verdict: str) -> int:
         """Cells with a verdict, or ``suspect``."""
@@ -173,6 +175,9 @@ def compare(
         prior=judged.prior,
         least_effect=figure.least_effect if least_effect is None else least_effect,
         launches=(int(judged.before.max(initial=0)), int(judged.after.max(initial=0))),
+        sweeps=tuple(  # type: ignore[arg-type]
+            max(frame.loc[frame["side"] == side, "sweep_id"], default="") for side in (0, 1)
+        ),
     )
 
 
