@@ -14,8 +14,6 @@ from harness.analysis.bisect import Tried, bisect, nearer
 from harness.analysis.welch import change
 from harness.cli.again import jobs_again
 from harness.cli.common import store_url
-from harness.cli.compare_text import change as in_words
-from harness.cli.compare_text import interval
 from harness.dispatch.base import Dispatcher
 from harness.dispatch.versions import (
     NoVersion,
@@ -128,6 +126,11 @@ def bisect_command(
     return 0 if found.first_bad is not None else NOT_ENOUGH
 
 
+def _in_words(ratio: float) -> str:
+    """A ratio in percent, or as a factor where it is far from one."""
+    return f"{(ratio - 1) * 100:+.1f} %" if 0.5 < ratio < 2 else f"×{ratio:.3g}"
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
@@ -198,7 +201,8 @@ class _Search:
         a, b = self._beside(good, bad)
         found = change(a, b, self.least_effect)
         self.moved, self._good = found.ratio, good
-        self.ends = f"{in_words(found.ratio)} ({interval(found.low, found.high) or 'exactly'})"
+        bounds = f"{_in_words(found.low)} to {_in_words(found.high)}"
+        self.ends = f"{_in_words(found.ratio)} ({bounds})"
         return found.moved
 
     def attempt(self, commit: str) -> Tried:
@@ -216,7 +220,7 @@ class _Search:
             if verdict is not Tried.UNTOLD:
                 break
         found = change(good, tried, self.least_effect)
-        return self._told(commit, verdict, in_words(found.ratio) or "as before")
+        return self._told(commit, verdict, _in_words(found.ratio))
 
     def _told(self, commit: str, verdict: Tried, why: str) -> Tried:
         self.why[commit] = why
