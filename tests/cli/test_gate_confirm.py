@@ -1,4 +1,4 @@
-"""``gate --confirm`` for real: two versions run in turns; a regression stays, a false alarm goes."""
+"""``gate --confirm`` for real: a regression of the code stays, a false alarm goes."""
 
 from __future__ import annotations
 
