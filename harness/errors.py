@@ -61,6 +61,14 @@ class MeasureError(AttnbenchError):
     """The measuring machinery itself failed; never used for what a kernel did."""
 
 
+def shortened(message: str, most: int = 600) -> str:
+    """``message``, or its two ends where a value that it names makes it longer than ``most``."""
+    if len(message) <= most:
+        return message
+    half = most // 2 - 10
+    return f"{message[:half]} … … {message[-half:]}"
+
+
 def did_you_mean(name: str, known: Iterable[str], limit: int = 3) -> str:
     """A sentence naming the known names closest to ``name``, or listing them if none is close."""
     known = sorted(set(known))

@@ -16,7 +16,7 @@ from json.scanner import py_make_scanner  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.errors import ImportFailed
+from harness.errors import ImportFailed, shortened
 from harness.model import External, utc_time
 
 Place = tuple[str | int, ...]
@@ -57,7 +57,8 @@ class Source:
 
     def fail(self, message: str, line: int | None = None) -> NoReturn:
         """Raise ImportFailed naming the file and the line."""
-        raise ImportFailed(f"{self.path}{f', line {line}' if line else ''}: {message}")
+        where = f"{self.path}{f', line {line}' if line else ''}"
+        raise ImportFailed(f"{where}: {shortened(message)}")
 
     @cached_property
     def json(self) -> Node:

@@ -15,9 +15,12 @@ NO_VALUE = ("", "nan", "none", "null")
 
 
 def header(source: Source, delimiter: str) -> list[str]:
-    """The names of the columns: the first line."""
+    """The names of the columns: the first line; none where it can't be one of a table."""
     first = source.text.split("\n", 1)[0].rstrip("\r")
-    return next(csv.reader([first], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error:  # a cell of 128 kB and more, such as a line of JSON
+        return []
 
 
 def rows(source: Source, delimiter: str) -> Iterator[tuple[int, Cells]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, insert, select
 
-from harness.errors import RecordConflict
+from harness.errors import RecordConflict, shortened
 from harness.model import External, params_of
 from harness.store.dimensions import LOOKUP, ids_by_key
 from harness.store.engine import insert_new
@@ -37,10 +37,12 @@ def insert_externals(connection: Connection, results: Sequence[External], store:
             continue
         if known != result.content_key:
             raise RecordConflict(
-                f"{store}: two different results of {result.benchmark} {dict(result.params)}, "
-                f"{result.measure} on {result.device} at {result.measured_at}"
-                f"{f' of {result.version}' if result.version else ''}: {known} from {origin} is "
-                f"there, {result.content_key} came from {result.origin}"
+                shortened(
+                    f"{store}: two different results of {result.benchmark} {dict(result.params)}, "
+                    f"{result.measure} on {result.device} at {result.measured_at}"
+                    f"{f' of {result.version}' if result.version else ''}: {known} from {origin} "
+                    f"is there, {result.content_key} came from {result.origin}"
+                )
             )
     if new:
         series = {result.series_key: _series_row(result) for result in new.values()}

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
+from harness.analysis.compare.reading import Filters, read_sides
 from harness.analysis.external import externals
 from harness.analysis.query import results
 from harness.analysis.slices import history, latest_values, launch_medians
 from harness.store import Store
 from tests.store.make import SWEEP, record
 from tests.store.test_externals import ONE
+
+OTHER = replace(SWEEP, id="20260103-030405-abcdef")
 
 LARGE = ("result", "sample", "newest", "external_result")
 """Tables that grow with every sweep, and the alias under which one is read."""
@@ -24,6 +28,12 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
     "history of one series": lambda store: history(store, str(record(1).series_key)),
     "comparison of two sweeps": lambda store: launch_medians(store, [SWEEP.id, "another"]),
     "data of a report page": lambda store: results(store, sweep=SWEEP.id),
+    "attnbench results": lambda store: results(
+        store, sweep=SWEEP.id, kernel="sdpa*", dtype="bf16", gpu="h200", commands=True
+    ),
+    "attnbench compare": lambda store: read_sides(
+        store, (SWEEP.id, OTHER.id), None, Filters(), None
+    ),
     "one record": lambda store: store.record(SWEEP.id, record(1).job_key),
     "what is finished": lambda store: store.finished(SWEEP.id),
     "the same record again": lambda store: store.append(record(1)),
@@ -34,7 +44,13 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
 @pytest.fixture
 def filled(store: Store) -> Store:
     """A store with some of everything."""
-    store.append_many([record(seq, launch=launch) for seq in range(1, 40) for launch in range(3)])
+    store.start_sweep(OTHER)
+    store.append_many(
+        record(seq, launch=launch, sweep_id=sweep.id)
+        for sweep in (SWEEP, OTHER)
+        for seq in range(1, 40)
+        for launch in range(3)
+    )
     store.append_externals([ONE])
     return store
 
