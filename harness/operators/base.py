@@ -67,6 +67,8 @@ class Expected:
     """
     baseline_row_error: dict[str, float] = field(default_factory=dict)
     """Largest RMS of the baseline's error in a row over that row's ``row_scale``, by output."""
+    baseline_gain_error: dict[str, float] = field(default_factory=dict)
+    """|slope of the baseline's output on the oracle's − 1|, by output; 0 where it has none."""
 
 
 class CostModel(Protocol):

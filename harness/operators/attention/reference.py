@@ -16,7 +16,8 @@ from harness.operators.attention import oracle
 from harness.operators.attention.cost import visible_pairs
 from harness.operators.attention.oracle import Arithmetic, Heads, Rows
 from harness.operators.attention.pairs import one_sequence
-from harness.operators.base import Expected, WrongOutput
+from harness.operators.base import Expected
+from harness.operators.gates import UNIT_ROUNDOFF, gain_error
 from harness.operators.inputs import (
     TORCH_DTYPES,
     draw,
@@ -25,6 +26,7 @@ from harness.operators.inputs import (
     of_sequence,
     packed,
 )
+from harness.operators.outputs import checked, numbers
 from harness.operators.selection import Selection, sample
 
 DIFFERENTIABLE = ("q", "k", "v", "sinks")
@@ -225,7 +227,7 @@ def expected(problem: Problem, seed: int) -> Expected:
         parts["dsinks"] = _summed(parts["dsinks"], chosen, problem, low)
         if not parts["dsinks"]:
             del parts["dsinks"]
-    outputs, row_scale, max_error, row_error = {}, {}, {}, {}
+    outputs, row_scale, max_error, row_error, gains = {}, {}, {}, {}, {}
     for name, pairs in parts.items():
         outputs[name] = np.stack([right.value.numpy() for right, _ in pairs])
         row_scale[name] = np.stack([right.scale.numpy() for right, _ in pairs])
@@ -234,6 +236,7 @@ def expected(problem: Problem, seed: int) -> Expected:
         row_rms = np.sqrt(np.square(error).mean(-1))
         ratio = row_rms / np.where(row_scale[name] > 0, row_scale[name], np.inf)
         row_error[name] = float(ratio.max())
+        gains[name] = baseline_gain(problem, outputs[name], error, row_scale[name])
     total = sum(int(np.prod(shape)) for shape in output_shapes(problem).values())
     return Expected(
         outputs=outputs,
@@ -241,7 +244,19 @@ def expected(problem: Problem, seed: int) -> Expected:
         share=sum(a.size for a in outputs.values()) / total,
         row_scale=row_scale,
         baseline_row_error=row_error,
+        baseline_gain_error=gains,
     )
+
+
+def baseline_gain(
+    problem: Problem,
+    right: NDArray[np.float64],
+    error: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> float:
+    """The baseline's ``gain_error``; 0 where ``right`` holds nothing but rounding."""
+    found = gain_error(right, error, scale, UNIT_ROUNDOFF[problem.dtype])
+    return 0.0 if found is None else found[0]
 
 
 def _whole_heads(problem: Problem, chosen: Selection) -> list[int]:
@@ -291,28 +306,19 @@ def select(
     dtype = TORCH_DTYPES[problem.dtype]
     selected = {}
     for name, shape in output_shapes(problem).items():
-        tensor = outputs.get(name)
-        if not isinstance(tensor, Tensor):
-            raise WrongOutput(f"no output {name}")
         want = shape
         if len(shape) == 4:
             want = native_shape(shape, layout, lengths_of(problem, name))
-        if tuple(tensor.shape) != want:
-            raise WrongOutput(f"{name} has shape {tuple(tensor.shape)}, not {want} ({layout})")
-        if tensor.dtype is not dtype:
-            raise WrongOutput(f"{name} has dtype {tensor.dtype}, not {dtype}")
-        bad = int((~torch.isfinite(tensor.detach())).sum())
-        if bad:
-            raise WrongOutput(f"{name} holds {bad} NaN or infinite of {tensor.numel()} values")
+        tensor = checked(outputs, name, want, dtype, layout)
         if name == "dsinks":
-            heads_of = tensor.detach().view(problem.heads_kv, problem.group, 1)
+            heads_of = tensor.view(problem.heads_kv, problem.group, 1)
             whole = _whole_heads(problem, chosen)
             if whole:
-                selected[name] = _numbers(heads_of[whole])
+                selected[name] = numbers(heads_of[whole])
             continue
         parts = []
         for i, (batch, head) in enumerate(chosen.groups):
-            view = of_sequence(tensor.detach(), layout, lengths_of(problem, name), batch)
+            view = of_sequence(tensor, layout, lengths_of(problem, name), batch)
             if name in ("dk", "dv"):
                 parts.append(_pick(view[head], chosen.rows_k[i]))
             else:
@@ -327,9 +333,4 @@ def _pick(view: Tensor, rows: NDArray[np.int64]) -> NDArray[Any]:
     there = torch.from_numpy(rows[rows < view.shape[-2]]).to(view.device)
     picked = view.index_select(-2, there)
     picked = functional.pad(picked, (0, 0, 0, len(rows) - len(there)))
-    return _numbers(picked)
-
-
-def _numbers(picked: Tensor) -> NDArray[Any]:
-    """As float32 or float64."""
-    return picked.to(torch.promote_types(picked.dtype, torch.float32)).cpu().numpy()
+    return numbers(picked)

@@ -72,6 +72,7 @@ def expected(problem: Problem, seed: int) -> Expected:
         gate=QUANTISED_GATE if p.kv_dtype else Gate(),
         row_scale={"out": scale},
         baseline_row_error={"out": float((row_rms / np.where(scale > 0, scale, np.inf)).max())},
+        baseline_gain_error={"out": attention.baseline_gain(p, out, error, scale)},
     )
 
 

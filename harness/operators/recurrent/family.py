@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.model import Problem
-from harness.operators.base import Expected, Gate, WrongOutput
+from harness.operators.base import Expected, Gate
 from harness.operators.gates import UNIT_ROUNDOFF
 from harness.operators.inputs import TORCH_DTYPES, as_bhsd, draw_head, native_shape
+from harness.operators.outputs import checked, numbers
 from harness.operators.recurrent.counts import Counts, Input
 from harness.operators.recurrent.scan import one_thread
 from harness.operators.selection import sample
@@ -224,22 +225,10 @@ class Family:
         dtype = TORCH_DTYPES[problem.dtype]
         judged, selected = self.judged(problem, self.heads(problem, seed)), {}
         for name, shape in self.output_shapes(problem).items():
-            tensor = outputs.get(name)
-            if not isinstance(tensor, Tensor):
-                raise WrongOutput(f"no output {name}")
-            want = native_shape(shape, layout)
-            if tuple(tensor.shape) != want:
-                raise WrongOutput(f"{name} has shape {tuple(tensor.shape)}, not {want} ({layout})")
-            if tensor.dtype is not dtype:
-                raise WrongOutput(f"{name} has dtype {tensor.dtype}, not {dtype}")
-            bad = int((~torch.isfinite(tensor.detach())).sum())
-            if bad:
-                raise WrongOutput(f"{name} holds {bad} NaN or infinite of {tensor.numel()} values")
+            tensor = checked(outputs, name, native_shape(shape, layout), dtype, layout)
             if name in judged:
-                view = as_bhsd(tensor.detach(), layout)
-                picked = torch.stack([view[at] for at in judged[name]])
-                wide = torch.promote_types(dtype, torch.float32)
-                selected[name] = picked.to(wide).cpu().numpy()
+                view = as_bhsd(tensor, layout)
+                selected[name] = numbers(torch.stack([view[at] for at in judged[name]]))
         return selected
 
 
