@@ -20,6 +20,7 @@ OF_ITS_OWN = ("dtypes", "masks", "directions")
 """Claims that every kernel makes; the others stand where they differ from the default."""
 NAMES = {
     "kv_dtypes": "KV cache in",
+    "head_dim_min": "head dim from",
     "head_dim_max": "head dim up to",
     "head_dims": "head dims only",
     "head_dim_multiple": "head dim a multiple of",

@@ -24,6 +24,7 @@ class LimitsConf:
     masks: list[str] = field(default_factory=lambda: ["full"])
     directions: list[str] = field(default_factory=lambda: ["forward"])
     kv_dtypes: list[str] = field(default_factory=list)
+    head_dim_min: int | None = None
     head_dim_max: int | None = None
     head_dims: list[int] | None = None
     head_dim_multiple: int = 1

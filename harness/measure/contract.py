@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -19,7 +20,7 @@ from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, 
 from harness.measure.loader import kernel_path, layout_of, load_kernel
 from harness.measure.outcome import Outcome, Trial
 from harness.measure.tamper import snapshot
-from harness.model import Problem
+from harness.model import Kernel, Problem
 from harness.operators import reference
 from harness.operators.base import Expected, WrongOutput
 from harness.operators.gates import Judgement, judge
@@ -36,12 +37,20 @@ def oracle(problem: Problem, seed: int) -> Expected:
     return reference(problem.operator).expected(problem, seed)
 
 
-def attempt(trial: Trial, device: torch.device, oracle: Oracle = oracle) -> Outcome:
-    """Try one kernel on one problem; the outcome says whatever the kernel did wrong."""
+def attempt(
+    trial: Trial,
+    device: torch.device,
+    oracle: Oracle = oracle,
+    load: Callable[[Kernel], ModuleType] = load_kernel,
+) -> Outcome:
+    """Try one kernel on one problem; the outcome says whatever the kernel did wrong.
+
+    ``oracle`` and ``load`` may keep what they gave before, where nothing else is tried meanwhile.
+    """
     # before the kernel runs, which may change what the oracle would compute with
     expected = [oracle(trial.problem, seed) for seed in SEEDS[: 1 + trial.fresh]]
     try:
-        return _attempt(trial, device, expected)
+        return _attempt(trial, device, expected, load)
     except KernelError as error:
         return Outcome("broken", str(error))
     except (WrongOutput, Tampered) as wrong:
@@ -50,12 +59,17 @@ def attempt(trial: Trial, device: torch.device, oracle: Oracle = oracle) -> Outc
         return Outcome("failed", _raised(error, kernel_path(trial.kernel)))
 
 
-def _attempt(trial: Trial, device: torch.device, expected: list[Expected]) -> Outcome:
+def _attempt(
+    trial: Trial,
+    device: torch.device,
+    expected: list[Expected],
+    load: Callable[[Kernel], ModuleType],
+) -> Outcome:
     kernel, problem, options = trial.kernel, trial.problem, dict(trial.kernel.options)
     operator, verdicts, answers = reference(problem.operator), [], []
     with torch.set_grad_enabled(problem.direction != "forward"):
         before = snapshot()
-        module = load_kernel(kernel)
+        module = load(kernel)
         supports = getattr(module, "supports", None)
         refusal = supports(problem, device, options) if supports else None
         if refusal is not None:

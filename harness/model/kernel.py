@@ -23,6 +23,8 @@ class Limits:
     """Directions it has."""
     kv_dtypes: tuple[str, ...] = ()
     """Key/value types other than its dtype that it takes."""
+    head_dim_min: int | None = None
+    """Smallest head dim, of queries and of values."""
     head_dim_max: int | None = None
     """Largest head dim, of queries and of values."""
     head_dims: tuple[int, ...] | None = None
@@ -66,6 +68,8 @@ class Limits:
         if p.mask not in self.masks:
             return f"mask {p.mask} not among {', '.join(self.masks)}"
         for dim in (p.head_dim_qk, p.head_dim_v):
+            if self.head_dim_min is not None and dim < self.head_dim_min:
+                return f"head dim {dim} below {self.head_dim_min}"
             if self.head_dim_max is not None and dim > self.head_dim_max:
                 return f"head dim {dim} above {self.head_dim_max}"
             if self.head_dims is not None and dim not in self.head_dims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -10,14 +11,12 @@ from typing import Any
 import torch
 
 from harness.config import catalog
-from harness.measure.loader import layout_of, load_kernel
+from harness.measure import contract
+from harness.measure.loader import load_kernel
+from harness.measure.outcome import Trial
 from harness.model import Gpu, Kernel, Problem
-from harness.operators import reference
-from harness.operators.base import Expected, WrongOutput
+from harness.operators.base import Expected
 from harness.operators.cases import cases, claims
-from harness.operators.gates import judge
-
-SEED = 7
 
 
 @cache
@@ -59,33 +58,14 @@ def thinned(name: str, dtype: str, direction: str, gpu: Gpu) -> list[Problem]:
 
 
 @cache
-def expected(problem: Problem) -> Expected:
+def expected(problem: Problem, seed: int) -> Expected:
     """The oracle's word, once for all the kernels that claim the problem."""
-    return reference(problem.operator).expected(problem, SEED)
+    return contract.oracle(problem, seed)
 
 
 def run(name: str, problem: Problem, device: torch.device, **options: Any) -> str:
-    """Why the kernel's outputs are wrong, "" where they are right or it refuses the problem."""
-    kernel, code, operator = shipped()[name], module(name), reference(shipped()[name].operator)
-    given = dict(kernel.options) | options
-    supports = getattr(code, "supports", None)
-    if supports is not None and supports(problem, device, given):
-        return ""
-    layout = layout_of(code)
-    inputs = operator.make_inputs(problem, SEED, device, layout)
-    before = {n: t.detach().clone() for n, t in inputs.items()}
-    fn = code.build(problem, device, given)
-    with torch.set_grad_enabled(problem.direction != "forward"):
-        outputs = {"out": fn({n: t for n, t in inputs.items() if n != "grad_out"})}
-    if problem.direction != "forward":
-        names = [n for n in operator.DIFFERENTIABLE if n in inputs]
-        wanted = [inputs[n] for n in names]
-        grads = torch.autograd.grad(outputs["out"], wanted, inputs["grad_out"])
-        outputs |= dict(zip([f"d{n}" for n in names], grads, strict=True))
-    if any(not torch.equal(before[n], t) for n, t in inputs.items()):
-        return "it changed its inputs"
-    try:
-        selected = operator.select(problem, SEED, outputs, layout)
-    except WrongOutput as wrong:
-        return str(wrong)
-    return judge(problem, expected(problem), selected).reason
+    """What the kernel, with these options, does wrong; "" where it is right or refuses."""
+    kernel = shipped()[name]
+    kernel = replace(kernel, options=tuple(sorted((dict(kernel.options) | options).items())))
+    outcome = contract.attempt(Trial(kernel, problem), device, expected, lambda k: module(k.name))
+    return "" if outcome.status in ("passed", "refused") else outcome.reason

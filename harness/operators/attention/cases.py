@@ -40,9 +40,11 @@ LENGTHS = {
 
 
 def head_dims(limits: Limits) -> list[tuple[int, int]]:
-    """Query and value head dims to go through: common, odd, unequal, the largest claimed."""
+    """Query and value head dims to go through: common, odd, unequal, least and most."""
     dims = [(64, 64), (40, 40), (128, 128), (64, 32), (17, 17)]
     dims += [(dim, dim) for dim in limits.head_dims or ()]
+    if limits.head_dim_min is not None:
+        dims.append((limits.head_dim_min, limits.head_dim_min))
     if limits.head_dim_max is not None:
         dims.append((limits.head_dim_max, limits.head_dim_max))
     return list(dict.fromkeys(dims))
