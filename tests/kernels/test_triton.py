@@ -7,7 +7,6 @@ passes are held to the oracle. It says nothing of bf16 (its numpy has none), of 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -50,16 +49,11 @@ CASES = small_cases("forward_backward")
 
 @pytest.fixture(scope="module")
 def interpreter() -> Iterator[Trials]:
-    before = os.environ.get("TRITON_INTERPRET")
-    os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported: by the trials' server
-    try:
-        with Trials("cpu") as trials:
-            yield trials
-    finally:
-        if before is None:
-            del os.environ["TRITON_INTERPRET"]
-        else:
-            os.environ["TRITON_INTERPRET"] = before
+    with pytest.MonkeyPatch.context() as patch:  # read where triton is imported: by the server
+        patch.setenv("TRITON_INTERPRET", "1")
+        trials = Trials("cpu")
+    with trials:
+        yield trials
 
 
 @pytest.mark.parametrize("problem", CASES, ids=lambda p: p.summary())
