@@ -9,7 +9,7 @@ PINS  := constraints.txt
 GPU_PYTHON = $(or $(PYTHON),$(wildcard $(BIN)/python),python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench bench-others gpu-check clean
+.PHONY: help run test lint bench bench-others gpu-check soak clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark
 
 bench: $(VENV)/.installed-test ## the project's own speed figures (BENCH=--json for JSON)
 	$(BIN)/python -m tests.bench $(BENCH)
+
+soak: $(VENV)/.installed-test ## kill actors, nodes and the driver of a sweep 100 times at random (SOAK='--kills 20 --seed 1')
+	$(BIN)/python -m tests.soak $(SOAK)
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

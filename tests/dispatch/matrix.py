@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
+from harness.config.catalog import gpus as gpus_known
 from harness.dispatch.rounds import requests_in_rounds
 from harness.measure.request import Request
-from harness.model import Gpu, Job, Kernel, Problem, Revision, Timing
+from harness.model import Job, Kernel, Problem, Revision, Timing
 
 
 def requests(
@@ -14,9 +15,9 @@ def requests(
 ) -> list[Request]:
     """All requests of ``problems`` × ``kernels`` on each of ``gpus``, in the order to run."""
     some = [Kernel(f"kernel_{n}", "attention", "none.py") for n in range(kernels)]
-    timing = Timing(launches=launches)
+    timing, known = Timing(launches=launches), gpus_known()
     jobs = [
-        Job(kernel, _problem(16 * (n + 1)), Gpu(gpu), timing)
+        Job(kernel, _problem(16 * (n + 1)), known[gpu], timing)
         for gpu in gpus
         for n in range(problems)
         for kernel in some

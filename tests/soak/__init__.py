@@ -1,0 +1,1 @@
+"""``make soak``: a sweep whose actors, nodes and driver are killed at random, again and again."""
