@@ -11,7 +11,7 @@ until retries end: the attempt in the record counts them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.measure.request import Request
@@ -35,9 +35,17 @@ class Finished:
     record: Record
     final: bool = True
     """Another attempt follows where it isn't."""
+    more: bool = False
+    """Another Finished is at hand already and comes next: they may be stored together."""
 
 
 Event = Started | Finished
+
+
+def together(ended: Sequence[Finished]) -> Iterator[Finished]:
+    """All of ``ended``; each but the last says that more are at hand."""
+    for number, one in enumerate(ended, 1):
+        yield replace(one, more=number < len(ended))
 
 
 class Dispatcher(Protocol):

@@ -16,6 +16,10 @@ from harness.store import Store
 Listener = Callable[[Event], None]
 
 
+BATCH = 256
+"""Records of one transaction, where so many arrive at once."""
+
+
 @dataclass
 class Outcome:
     """How a sweep went."""
@@ -66,20 +70,31 @@ def run_sweep(
     """
     outcome = Outcome()
     storing = Storing(store, sweep.id, say, stopped=stopped)
-    finished = 0
     events = iter(dispatcher.run(requests))
+    together: list[Finished] = []
+
+    def keep() -> None:
+        storing.append(*(one.record for one in together))
+        for one in together:
+            if one.final:
+                outcome.counts[one.record.status] += 1
+            listen(one)
+        together.clear()
+        if fail_fast and outcome.failures and not outcome.failed_fast:
+            outcome.failed_fast = True
+            dispatcher.stop()
+            say("cluster.fail_fast: stopped by the first failure")
+
     try:
         for event in events:
-            if isinstance(event, Finished):
-                storing.append(event.record)
-            if isinstance(event, Finished) and event.final:
-                outcome.counts[event.record.status] += 1
-                finished += 1
-                if fail_fast and outcome.failures:
-                    outcome.failed_fast = True
-                    dispatcher.stop()
-                    say(f"fail_fast: stopped by the first failure, {event.record.reason}")
-            listen(event)
+            if not isinstance(event, Finished):
+                listen(event)
+                continue
+            together.append(event)
+            if not event.more or len(together) >= BATCH:
+                keep()
+        if together:
+            keep()
     except StoreError:  # it would not take the sweep's state either
         if stopped():  # what was measured until then arrives still, and soon
             for event in events:
@@ -89,6 +104,6 @@ def run_sweep(
     except BaseException:
         storing.finish("interrupted")
         raise
-    outcome.interrupted = finished < len(requests)
+    outcome.interrupted = outcome.counts.total() < len(requests)
     storing.finish("interrupted" if outcome.interrupted else "done")
     return outcome

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic, sleep
 from typing import Any
 
-from harness.dispatch.base import Event, Started
+from harness.dispatch.base import Event, Finished, Started, together
 from harness.dispatch.course import Course
 from harness.dispatch.lanes import Group, Lane, Lanes
 from harness.dispatch.policy import Failures, RetryPolicy
@@ -83,14 +83,14 @@ class RayDispatcher:
             yield from self._start_idle()
             if not self._course.left:
                 return
-            ended: list[Event] = []
+            ended: list[Finished] = []
             for reference in self._ready():
                 if reference in self._openings:
                     self._opened(reference)
                 else:
                     ended += self._finish(reference)
             yield from self._start_idle()  # the boards go on while their records are stored
-            yield from ended
+            yield from together(ended)
             self._look()
             self._despair()
 
@@ -232,7 +232,7 @@ class RayDispatcher:
             ready += more
         return list(ready)
 
-    def _finish(self, reference: Any) -> list[Event]:
+    def _finish(self, reference: Any) -> list[Finished]:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
@@ -249,7 +249,7 @@ class RayDispatcher:
         self._idle.add(name)
         return [self._course.ended(name, request, record)]
 
-    def _lost(self, name: str, request: Request, why: str) -> list[Event]:
+    def _lost(self, name: str, request: Request, why: str) -> list[Finished]:
         """The board's actor is gone: it gets another, and its job is tried again or given up."""
         if name in self._boards:
             board = self._boards[name]

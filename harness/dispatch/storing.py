@@ -55,20 +55,23 @@ class Storing:
         self._stopped = stopped
         self._sleep = sleep or self._pause
 
-    def append(self, record: Record) -> None:
-        """Store a record. While that fails, it is in the file.
+    def append(self, *records: Record) -> None:
+        """Store records in one transaction. While that fails, they are in the file.
 
-        Raises StoreError where it can't be stored: after PATIENCE_S, because waiting wouldn't help,
-        or because it is to stop; the message names the file.
+        Raises StoreError where they can't be stored: after PATIENCE_S, because waiting wouldn't
+        help, or because it is to stop; the message names the file.
         """
         try:
-            self._store.append(record)
+            self._store.append_many(records)
         except RecordConflict:  # no later try changes that, and the other record is stored
-            raise
+            if len(records) == 1:
+                raise
+            for record in records:
+                self.append(record)
         except StoreError as error:
-            kept = self.keep(record)
+            kept = self.keep(*records)
             try:
-                self._again(error, lambda: self._store.append(record), kept)
+                self._again(error, lambda: self._store.append_many(records), kept)
             except StoreError as last:
                 raise StoreError(f"{last}; {kept}") from last
             self._file.unlink(missing_ok=True)
@@ -80,12 +83,12 @@ class Storing:
         except StoreError as error:
             self._again(error, lambda: self._store.finish_sweep(self._sweep_id, state), "")
 
-    def keep(self, record: Record) -> str:
-        """Write ``record`` into the file; in words, where it is."""
+    def keep(self, *records: Record) -> str:
+        """Write ``records`` into the file; in words, where they are."""
         before = self._file.stat().st_size if self._file.exists() else 0
         try:
             with self._file.open("a", encoding="utf-8") as file:
-                file.write(record.text() + "\n")
+                file.writelines(record.text() + "\n" for record in records)
         except OSError as error:
             self._take_back(before)
             return (

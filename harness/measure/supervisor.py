@@ -61,6 +61,15 @@ def worker_environment(threads: int) -> dict[str, str]:
     return found
 
 
+def out_of_memory_kills() -> int:
+    """Processes that the system has ended since it started because memory ran out (proc(5))."""
+    for line in Path("/proc/vmstat").read_text().splitlines():
+        name, _, count = line.partition(" ")
+        if name == "oom_kill":
+            return int(count)
+    return 0  # kernels before 4.13 don't count: such an end is a crash by SIGKILL
+
+
 class _OracleTooLarge(Exception):
     """The right answer of a problem doesn't fit into this host's memory."""
 
@@ -115,12 +124,16 @@ class Supervisor:
             started_at, watch = utc_now(), Stopwatch()
             self._log.write_bytes(b"")
             self._log_cut = 0
+            kills = out_of_memory_kills()
             record = self._talk(child, request, expected)
             crowd |= self._occupants.foreign()
         if crowd and isinstance(record, Record) and record.status is Status.OK:
             record = dataclasses.replace(record, flags=(*record.flags, FOREIGN))
         if isinstance(record, str):  # it did not live to write one
             status, reason = self._cause_of_death(request, record)
+            if status is Status.CRASHED and out_of_memory_kills() > kills:
+                status = Status.OUT_OF_MEMORY
+                reason += ": this host's memory ran out, and the system chose it"
             record = request.failed(
                 status,
                 reason,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 import ray
@@ -15,7 +22,7 @@ from harness.dispatch.ray_cluster import RayCluster
 from harness.dispatch.ray_dispatcher import RayDispatcher
 from harness.errors import DispatchError
 from harness.model import Status
-from tests.dispatch.conftest import Planner, requests_of
+from tests.dispatch.conftest import QUICK, Planner, requests_of
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +76,36 @@ def test_other_versions_are_refused(joined: RayCluster, monkeypatch: pytest.Monk
 def test_an_address_where_nobody_listens() -> None:
     with pytest.raises(DispatchError, match=r"can't reach the Ray cluster at 127\.0\.0\.1:1"):
         RayCluster("127.0.0.1:1")
+
+
+def test_the_same_command_with_resume_runs_what_a_killed_driver_left(
+    running: Cluster, zoo: Path, empty_folder: Path
+) -> None:
+    words = [sys.executable, "-c", "from harness.cli import main; main()", "run", "-m", *QUICK]
+    words += ["--kernels", str(zoo), f"cluster.address={running.address}"]
+    words += ["kernel=honest", "workload.seq_len=range(16,112,16)"]
+    store = empty_folder / "results" / "attnbench.db"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def stored() -> list[tuple[str, int, int]]:
+        if not store.exists():
+            return []
+        with closing(sqlite3.connect(store, timeout=30)) as database, suppress(sqlite3.Error):
+            return database.execute("SELECT job_id, launch, id FROM result ORDER BY id").fetchall()
+        return []
+
+    driver = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    while len(stored()) < 2:
+        assert driver.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    before = stored()
+    again = subprocess.run(
+        [*words, "resume=true"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    after = stored()
+    assert after[: len(before)] == before
+    assert len({row[:2] for row in after}) == len(after) == 6
+    assert f"[{6 - len(before)}/{6 - len(before)}]" in again.stderr

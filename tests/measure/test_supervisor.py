@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.catalog import kernels
+from harness.measure import supervisor
 from harness.measure.__main__ import main
 from harness.measure.request import Request
 from harness.measure.revision import kernel_revision
@@ -30,7 +31,7 @@ Measure = Callable[..., Record]
 def measure(zoo: Path) -> Iterator[Measure]:
     """Measures a kernel of the zoo by name, all with one supervisor."""
     found = kernels([zoo])
-    supervisor = Supervisor(CPU)
+    own = Supervisor(CPU)
 
     def one(
         name: str, problem: Problem = PROBLEM, timing: Timing = QUICK, launch: int = 0
@@ -39,10 +40,10 @@ def measure(zoo: Path) -> Iterator[Measure]:
         assert isinstance(kernel, Kernel)
         job = Job(kernel, problem, CPU, timing)
         request = Request("test", job, kernel_revision(kernel), launch=launch)
-        return supervisor.measure(request)
+        return own.measure(request)
 
     yield one
-    supervisor.close()
+    own.close()
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler: nothing is compiled")
@@ -207,3 +208,16 @@ def test_a_request_file_that_makes_no_sense_is_named(
     requests.write_text("{}\n")
     assert main([str(requests), "--out", str(tmp_path / "out")]) == 2
     assert "line 1 is not a request" in capsys.readouterr().err
+
+
+def test_a_child_that_the_system_chose_when_memory_ran_out(
+    measure: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter([7, 8])
+    monkeypatch.setattr(supervisor, "out_of_memory_kills", lambda: next(counts))
+    record = measure("killed_by_the_system")
+    assert record.status is Status.OUT_OF_MEMORY
+    assert "memory ran out" in record.reason
+    monkeypatch.undo()
+    assert measure("killed_by_the_system").status is Status.CRASHED
+    assert supervisor.out_of_memory_kills() >= 0

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import time
 
@@ -39,6 +40,21 @@ def aborts(inputs):
 
 def segfaults(inputs):
     ctypes.string_at(0)
+
+
+def sticky_cuda_error(inputs):
+    """After an illegal access every later CUDA call of a process fails with the same error."""
+
+    def fails(*args, **kwargs):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    for name in ("empty", "empty_like", "randn", "matmul"):
+        setattr(torch, name, fails)
+    fails()
+
+
+def killed_by_the_system(inputs):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def hangs(inputs):
