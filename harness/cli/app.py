@@ -33,7 +33,7 @@ class PlanFormat(StrEnum):
 
 
 class Printed(StrEnum):
-    """How ``selftest`` prints."""
+    """How ``selftest`` and ``status`` print."""
 
     table = "table"
     json = "json"
@@ -78,14 +78,57 @@ def run(
         str | None,
         typer.Option("--cfg", metavar="job", help="Print the composed config and run nothing."),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option("--log", metavar="FILE", help="Append events as JSON lines; - is stderr."),
+    ] = None,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Hand the sweep to the cluster (Ray Jobs) and return."),
+    ] = False,
 ) -> int:
     """Measure a matrix: plan it, dispatch it, store every result as it arrives.
 
     resume=true goes on with this command's latest unfinished sweep, resume=SWEEP with that one.
     """
+    if detach:
+        from harness.cli.detach import detach_command
+
+        return detach_command(overrides or [], multirun, kernels or [], report, cfg, log)
     from harness.cli.run import run_command
 
-    return run_command(overrides or [], multirun, kernels or [], report, cfg)
+    return run_command(overrides or [], multirun, kernels or [], report, cfg, log)
+
+
+@app.command()
+@guarded
+def status(
+    sweep: Annotated[str | None, typer.Argument(help="One sweep: its id, or `last`.")] = None,
+    store: StoreUrl = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="HOST:PORT", help="Show its nodes too.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Sweeps shown.", min=1)] = 10,
+    format: Annotated[Printed, typer.Option("--format", help="Output format.")] = Printed.table,
+) -> int:
+    """Say how far sweeps have come: the running ones first; failures by reason, and each machine.
+
+    It reads the store that the sweep writes: --store, or ATTNBENCH_STORE.
+    """
+    from harness.cli.status import status_command
+
+    return status_command(sweep, store, cluster, limit, str(format))
+
+
+@app.command()
+@guarded
+def cancel(
+    sweep: Annotated[str, typer.Argument(help="Its id, or `last`.")], store: StoreUrl = None
+) -> int:
+    """End a running sweep, wherever its driver runs. What is measured stays; resume goes on."""
+    from harness.cli.status import cancel_command
+
+    return cancel_command(sweep, store)
 
 
 @app.command()

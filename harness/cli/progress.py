@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from contextlib import AbstractContextManager
 from time import monotonic
@@ -15,7 +16,7 @@ from harness.dispatch.base import Event, Finished, Started
 from harness.measure.request import Request
 from harness.model import Status
 
-LINE_EVERY_S = 5.0
+LINE_EVERY_S = 10.0
 
 
 def _describe(request: Request) -> str:
@@ -40,9 +41,11 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         self._console = console
         self._counts: Counter[Status] = Counter()
         self._started = monotonic()
-        self._last_line = self._started
         self._in_hand: dict[str, str] = {}
         self._bar: Progress | None = None
+        self._lock = threading.Lock()
+        self._left = threading.Event()
+        self._clock: threading.Thread | None = None
         if console.is_terminal:
             self._bar = Progress(
                 BarColumn(bar_width=24),
@@ -58,6 +61,9 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
     def __enter__(self) -> SweepProgress:
         if self._bar:
             self._bar.start()
+        else:  # a job of minutes must not look like a sweep that hangs
+            self._clock = threading.Thread(target=self._tick, daemon=True)
+            self._clock.start()
         return self
 
     def __exit__(
@@ -66,10 +72,18 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._left.set()
+        if self._clock:
+            self._clock.join()
         if self._bar:
             self._bar.stop()
         elif self._finished:
             self._line()
+
+    def _tick(self) -> None:
+        while not self._left.wait(LINE_EVERY_S):
+            with self._lock:
+                self._line(" | ".join(self._in_hand.values()))
 
     @property
     def _finished(self) -> int:
@@ -82,6 +96,10 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
 
     def listen(self, event: Event) -> None:
         """Take one event in."""
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         if isinstance(event, Started):
             self._in_hand[event.worker] = _describe(event.request)
         elif isinstance(event, Finished):
@@ -115,11 +133,8 @@ class SweepProgress(AbstractContextManager["SweepProgress"]):
             self._bar.update(
                 self._task, completed=self._finished, state=self._state(), description=now
             )
-        elif monotonic() - self._last_line >= LINE_EVERY_S:
-            self._line(now)
 
     def _line(self, now: str = "") -> None:
-        self._last_line = monotonic()
         tail = f" · {now}" if now else ""
         text = f"[{self._finished}/{self._total}] {self._state()}{tail}"
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -14,13 +14,15 @@ from types import FrameType
 
 import harness
 from harness.cli.common import open_dispatcher, plan_with_cluster, split_resume, user_kernel_dirs
+from harness.cli.event_log import EventLog
 from harness.cli.plan import print_summary
 from harness.cli.progress import SweepProgress, progress_console
 from harness.cli.results import print_results
-from harness.dispatch.base import Dispatcher
+from harness.dispatch.base import Dispatcher, Event
 from harness.dispatch.driver import Outcome, run_sweep, skip_records
 from harness.dispatch.resume import resumable_sweep
 from harness.dispatch.rounds import requests_in_rounds
+from harness.dispatch.watch import watched
 from harness.errors import StoreError
 from harness.masking import masked
 from harness.measure.revision import harness_commit, kernel_revision
@@ -37,6 +39,7 @@ def run_command(
     kernels: list[Path],
     report: Path | None,
     cfg: str | None,
+    log: str | None = None,
     *,
     table: bool = True,
 ) -> int:
@@ -78,16 +81,24 @@ def run_command(
                 dispatcher = open_dispatcher(planned, cluster, store)
                 skipped = len(planned.plan.skips)
                 with (
+                    EventLog(log, sweep.id) as events,
                     SweepProgress(len(requests), skipped, console) as progress,
                     stopping_on_signals(dispatcher) as stopped,
+                    watched(store, sweep.id, dispatcher.stop),
                 ):
+                    events.say("sweep", name=sweep.name, command=sweep.command, jobs=len(requests))
+
+                    def listen(event: Event) -> None:
+                        progress.listen(event)
+                        events.listen(event)
+
                     try:
                         outcome = run_sweep(
                             sweep,
                             requests,
                             store,
                             dispatcher,
-                            progress.listen,
+                            listen,
                             progress.say,
                             fail_fast=planned.cluster.fail_fast,
                             stopped=stopped,

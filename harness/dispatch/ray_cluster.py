@@ -21,6 +21,8 @@ from harness.model.gpu import CPU
 DESCRIBE_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
 HEAD_TIMEOUT_S = 2.0
+ACCELERATOR_LABEL = "ray.io/accelerator-type"
+"""Ray's own label of a node with an accelerator (docs.ray.io, on labels)."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,24 @@ class RayCluster:
         if place.number is None:
             return False
         return float(available_resources_per_node().get(place.node_id, {}).get("GPU", 0)) < 1
+
+    def health(self) -> list[dict[str, Any]]:
+        """Every node that the cluster has had: host, state, GPUs, how many are free, and Ray's
+        name of them."""
+        from ray._private.state import available_resources_per_node
+
+        free = available_resources_per_node()
+        return [
+            {
+                "host": node["NodeManagerHostname"],
+                "id": node["NodeID"],
+                "state": "alive" if node["Alive"] else "dead",
+                "gpus": int(node["Resources"].get("GPU", 0)),
+                "free": int(free.get(node["NodeID"], {}).get("GPU", 0)),
+                "accelerator": node.get("Labels", {}).get(ACCELERATOR_LABEL, ""),
+            }
+            for node in self._ray.nodes()
+        ]
 
     def kill(self, actor: Any) -> None:
         """End an actor; its children die with it."""

@@ -37,7 +37,7 @@ def build_plan(
     composer = Composer(conf or conf_dir(), plugin_confs(folders, conf or conf_dir()))
     experiments = expand(composer, overrides, multirun=multirun)
     cluster = _constant(experiments, "cluster", _cluster_of)
-    store = _constant(experiments, "store", lambda s: StoreSettings(str(s["name"]), str(s["url"])))
+    store = _constant(experiments, "store", _store_of)
     work = Collector(composer, Targets(cluster, cluster_gpus), folders)
     for experiment in experiments:
         work.add(experiment)
@@ -48,6 +48,16 @@ def build_plan(
         config_yaml=composed_yaml(experiments),
         overrides=tuple(overrides),
         kernel_dirs=tuple(map(str, folders)),
+    )
+
+
+def settings_of(
+    overrides: Sequence[str], *, multirun: bool = False, conf: Path | None = None
+) -> tuple[StoreSettings, ClusterSettings]:
+    """Where a command would store and measure; nothing is planned and nobody contacted."""
+    experiments = expand(Composer(conf or conf_dir(), []), overrides, multirun=multirun)
+    return _constant(experiments, "store", _store_of), _constant(
+        experiments, "cluster", _cluster_of
     )
 
 
@@ -71,6 +81,10 @@ def composed_yaml(experiments: Sequence[Experiment]) -> str:
     """The config of the first cell, as ``--cfg job`` shows it."""
     matrix = experiments[0].matrices[0]
     return OmegaConf.to_yaml(matrix.composed(next(matrix.combos())).cfg)
+
+
+def _store_of(conf: Any) -> StoreSettings:
+    return StoreSettings(str(conf["name"]), str(conf["url"]))
 
 
 def _cluster_of(conf: Any) -> ClusterSettings:

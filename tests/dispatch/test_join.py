@@ -27,7 +27,10 @@ from tests.dispatch.conftest import QUICK, Planner, requests_of
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cluster]:
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "num_gpus": 0})
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 2, "num_gpus": 0, "include_dashboard": False},
+    )
     yield cluster
     cluster.shutdown()
 
