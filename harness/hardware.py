@@ -1,4 +1,7 @@
-"""What this machine has, found without torch: NVIDIA boards through NVML, and the CPU."""
+"""What this machine has, found without torch: NVIDIA boards through NVML, AMD boards, and the CPU.
+
+A slice of a board (MIG) is a device of its own, and is named as what it is.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.amd import VARIABLES, amd_boards
 from harness.errors import DispatchError
 from harness.model import Gpu
 from harness.model.gpu import CPU, slug
@@ -31,13 +36,36 @@ class Board:
     """CUDA compute capability."""
     uuid: str
     """Of the board."""
+    vendor: str = "nvidia"
+    """nvidia or amd."""
+
+    @property
+    def is_slice(self) -> bool:
+        """Whether it is a part of a board: MIG, NVIDIA's Multi-Instance GPU."""
+        return self.uuid.startswith("MIG-")
 
 
 def boards() -> list[Board]:
-    """The NVIDIA GPUs that a process started from here would see. Empty without a driver.
+    """The GPUs that a process started from here would see. Empty without a driver.
 
-    Raises DispatchError where there is a driver and it fails.
+    Where MIG is on, a board's slices stand in its place. Raises DispatchError where there is a
+    driver and it fails.
     """
+    return nvidia_boards() or _amd()
+
+
+def _amd() -> list[Board]:
+    found = [
+        Board(index, one.name, one.memory_bytes / GIB, None, one.uuid, "amd")
+        for index, one in enumerate(amd_boards())
+    ]
+    for name in VARIABLES:
+        found = visible(found, os.environ.get(name))
+    return found
+
+
+def nvidia_boards() -> list[Board]:
+    """Those of NVIDIA, see ``boards``."""
     try:
         ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -51,7 +79,7 @@ def boards() -> list[Board]:
     except pynvml.NVMLError as error:
         raise DispatchError(f"the NVIDIA driver doesn't answer (NVML): {error}") from None
     try:
-        found = [_board(pynvml, i) for i in range(pynvml.nvmlDeviceGetCount())]
+        found = [one for i in range(pynvml.nvmlDeviceGetCount()) for one in _devices(pynvml, i)]
     except pynvml.NVMLError as error:
         raise DispatchError(f"the NVIDIA driver can't list its devices (NVML): {error}") from None
     finally:
@@ -59,16 +87,34 @@ def boards() -> list[Board]:
     return visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def _board(pynvml: object, index: int) -> Board:
-    nvml: object = pynvml
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)  # type: ignore[attr-defined]
-    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)  # type: ignore[attr-defined]
+def _devices(nvml: Any, index: int) -> list[Board]:
+    """A board, or the slices that it is cut into (NVML's reference, "Multi Instance GPU")."""
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    try:
+        current, _ = nvml.nvmlDeviceGetMigMode(handle)
+    except nvml.NVMLError:  # a board that can't be cut says "not supported"
+        return [_board(nvml, index, handle)]
+    if current != nvml.NVML_DEVICE_MIG_ENABLE:
+        return [_board(nvml, index, handle)]
+    slices = []
+    for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+        try:
+            part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
+        except nvml.NVMLError_NotFound:  # fewer slices are made than could be
+            continue
+        slices.append(_board(nvml, index, part, of=handle))
+    return slices
+
+
+def _board(nvml: Any, index: int, handle: Any, of: Any = None) -> Board:
+    whole = handle if of is None else of
+    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
     return Board(
         index=index,
-        name=_text(nvml.nvmlDeviceGetName(handle)),  # type: ignore[attr-defined]
-        memory_gib=nvml.nvmlDeviceGetMemoryInfo(handle).total / GIB,  # type: ignore[attr-defined]
+        name=_text(nvml.nvmlDeviceGetName(handle)),
+        memory_gib=nvml.nvmlDeviceGetMemoryInfo(handle).total / GIB,
         compute_capability=float(f"{major}.{minor}"),
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),  # type: ignore[attr-defined]
+        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
     )
 
 
@@ -93,12 +139,13 @@ def visible(found: Iterable[Board], setting: str | None) -> list[Board]:
 def identify(board: Board, known: Mapping[str, Gpu]) -> Gpu:
     """The model in conf/gpu that a board is, or a description of it without any peak."""
     for gpu in known.values():
-        if gpu.matches(board.name, board.memory_gib):
+        # A slice bears its board's name, and has a part of its memory and of its peaks.
+        if not board.is_slice and gpu.matches(board.name, board.memory_gib):
             return gpu
     return Gpu(
         name=slug(board.name),
-        kind="cuda",
-        vendor="nvidia",
+        kind="rocm" if board.vendor == "amd" else "cuda",
+        vendor=board.vendor,
         memory_gb=round(board.memory_gib * GIB / 1e9, 1),
         compute_capability=board.compute_capability,
         device_name_pattern=f"^{re.escape(board.name)}$",

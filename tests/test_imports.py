@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "errors": set(),
     "masking": set(),
-    "hardware": {"errors", "model"},
+    "amd": set(),
+    "hardware": {"errors", "model", "amd"},
     "model": {"errors"},
     "config": {"errors", "model"},
     "operators": {"errors", "model"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,8 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             where = "an embedded Ray" if address is None else f"the Ray cluster at {address}"
             raise DispatchError(f"can't reach {where}: {error}") from error
+        self.others: set[str] = set()
+        """Ray's names of GPUs that nobody wanted, for messages."""
         self.head: str = ray.get_runtime_context().gcs_address
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -135,13 +137,23 @@ class RayCluster:
         except OSError:
             return False
 
-    def places(self, *, gpus: bool, cpus: bool) -> list[Place]:
-        """Every GPU of every node, and every node's processor."""
+    def places(
+        self, *, gpus: bool, cpus: bool, labels: Collection[str] = frozenset()
+    ) -> list[Place]:
+        """Every GPU of every node, and every node's processor.
+
+        ``labels``: Ray's names of the GPUs that are wanted. A node that bears another has none of
+        them; one that bears none (consumer boards) is asked, as is any if ``labels`` is empty.
+        """
         found = []
         for node in self.nodes():
             node_id, host = node["NodeID"], node["NodeManagerHostname"]
             if gpus:
                 count = int(node["Resources"].get("GPU", 0))
+                named = node.get("Labels", {}).get(ACCELERATOR_LABEL, "")
+                if labels and named and named not in labels:
+                    self.others.add(named)
+                    continue
                 found += [Place(node_id, host, number) for number in range(count)]
             if cpus:
                 found.append(Place(node_id, host, None))
@@ -149,13 +161,17 @@ class RayCluster:
 
     def open(self, place: Place) -> Opening:
         """Start an actor there and ask it what it owns. Where the GPU is taken, it waits for it."""
+        actor = self._actor(place)
+        return Opening(place, actor, actor.describe.remote())
+
+    def _actor(self, place: Place) -> Any:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         where = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
         gpus = 0 if place.number is None else 1
         options = {"num_cpus": 0, "num_gpus": gpus, "scheduling_strategy": where}
         actor: Any = self._ray.remote(self._worker).options(**options).remote()
-        return Opening(place, actor, actor.describe.remote())
+        return actor
 
     def board(self, opening: Opening, known: Mapping[str, Gpu], timeout_s: float = 0.0) -> Board:
         """The board behind an opening that has answered (or does within ``timeout_s``).
@@ -164,8 +180,6 @@ class RayCluster:
             WorkerGone: the actor died, or did not answer.
             DispatchError: its node has other versions than this driver.
         """
-        from harness.dispatch.ray_worker import versions
-
         place = opening.place
         try:
             theirs, device = self._ray.get(opening.said, timeout=timeout_s or None)
@@ -173,18 +187,23 @@ class RayCluster:
             raise DispatchError(f"the worker on node {place.host} failed: {error.cause}") from error
         except self._ray.exceptions.RayError as error:
             raise WorkerGone(str(error).splitlines()[0]) from error
-        for what, mine in versions().items():
-            if theirs[what] != mine:
-                self._ray.kill(opening.actor)
-                raise DispatchError(
-                    f"node {place.host} has {what} {theirs[what]}, this driver {mine}: "
-                    "install the same on both"
-                )
+        self._must_match(place, theirs)
         if device is None:
             return Board(f"{place.host} CPU{self._which(place)}", known[CPU], opening.actor, place)
         gpu = identify(device, known)
         name = f"{place.host} GPU {device.index}{self._which(place)}"
         return Board(name, gpu, opening.actor, place, device.uuid)
+
+    def _must_match(self, place: Place, theirs: Mapping[str, str]) -> None:
+        """Raise DispatchError where a node has other versions than this driver."""
+        from harness.dispatch.ray_worker import versions
+
+        for what, mine in versions().items():
+            if theirs[what] != mine:
+                raise DispatchError(
+                    f"node {place.host} has {what} {theirs[what]}, this driver {mine}: "
+                    "install the same on both"
+                )
 
     def _which(self, place: Place) -> str:
         """Part of a Ray node's id, where several of them are on one host."""
@@ -236,11 +255,30 @@ class RayCluster:
         self._ray.kill(actor)
 
     def gpus(self, known: Mapping[str, Gpu]) -> list[Gpu]:
-        """Every distinct GPU of the cluster (its CPUs only where it has no GPU)."""
-        boards = self.boards(known, with_cpus=False)
-        for board in boards:
-            self.kill(board.actor)
-        distinct = {board.gpu.name: board.gpu for board in boards}
+        """Every distinct GPU of the cluster (its CPUs only where it has no GPU).
+
+        Nodes are asked without taking their GPUs, which other sweeps may have in hand. Raises
+        DispatchError where a node that has one starts no worker or has other versions.
+        """
+        asked = []
+        for node in self.nodes():
+            if node["Resources"].get("GPU", 0):
+                place = Place(node["NodeID"], node["NodeManagerHostname"], None)
+                actor = self._actor(place)
+                asked.append((place, actor, actor.survey.remote()))
+        distinct: dict[str, Gpu] = {}
+        for place, actor, said in asked:
+            try:
+                theirs, devices = self._ray.get(said, timeout=DESCRIBE_TIMEOUT_S)
+            except self._ray.exceptions.RayError as error:
+                raise DispatchError(
+                    f"no worker could be started on node {place.host}: "
+                    f"{str(error).splitlines()[0]}; is attnbench installed there?"
+                ) from error
+            self.kill(actor)
+            self._must_match(place, theirs)
+            for gpu in (identify(device, known) for device in devices):
+                distinct.setdefault(gpu.name, gpu)
         if not distinct:
             distinct = {CPU: known[CPU]}
         return list(distinct.values())

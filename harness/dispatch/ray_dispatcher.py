@@ -111,7 +111,9 @@ class RayDispatcher:
                 if not self._openings or monotonic() - complete > GRACE_S:
                     return
             elif not self._openings and waited >= self._wait_s:
-                have = ", ".join(sorted(self._others | self._have())) or "none"
+                have = (
+                    ", ".join(sorted(self._others | self._have() | self._cluster.others)) or "none"
+                )
                 after = f" after {waited:.0f} s" if self._wait_s else ""
                 raise DispatchError(
                     f"no node has a GPU named {', '.join(sorted(missing))}{after}; there are: "
@@ -126,7 +128,10 @@ class RayDispatcher:
         """Start an actor at every place that has none."""
         cpus = any(gpu.kind == CPU for gpu in self._wanted.values())
         gpus = any(gpu.kind != CPU for gpu in self._wanted.values())
-        there = self._cluster.places(gpus=gpus, cpus=cpus)
+        labels = {gpu.ray_accelerator_type for gpu in self._wanted.values() if gpu.kind != CPU}
+        if "" in labels:  # a GPU that Ray has no name for may be anywhere
+            labels.clear()
+        there = self._cluster.places(gpus=gpus, cpus=cpus, labels=labels)
         for place in there:
             if place not in self._places:
                 self._places[place] = ""

@@ -37,7 +37,13 @@ class Worker:
         # Ray has narrowed CUDA_VISIBLE_DEVICES to the one GPU that it gave.
         for board in boards():
             return versions(), board
-        raise DispatchError(f"Ray gave this worker GPU {given[0]}, which NVML doesn't show")
+        raise DispatchError(
+            f"Ray gave this worker GPU {given[0]}, which neither NVML nor amdgpu shows"
+        )
+
+    def survey(self) -> tuple[dict[str, str], list[Board]]:
+        """Its versions, and every GPU of its node, whoever has it in hand."""
+        return versions(), boards()
 
     def open(self, gpu: Gpu) -> None:
         """Become the worker of ``gpu``."""

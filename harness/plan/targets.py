@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic, sleep
 
 from harness.config import catalog
 from harness.config.catalog import Found
@@ -15,6 +16,8 @@ from harness.plan.planned import ClusterSettings
 ClusterGpus = Callable[[str | None], list[Gpu]]
 """The GPU models (or ``cpu``, where it has none) of the cluster at an address; contacts Ray."""
 
+LOOK_S = 2.0
+"""How often a cluster is asked again for a GPU that may join."""
 ELSEWHERE = "none"
 """The dispatcher of a plan that another machine carries out: nothing here need have its GPU."""
 
@@ -53,10 +56,15 @@ class Targets:
             return tuple(self._matching_local(gpu))
         if gpu.kind == CPU:
             return (gpu,)
-        present = self._present()
-        if gpu.name not in {one.name for one in present}:
-            raise DispatchError(self._missing(gpu.name, present))
-        return (gpu,)
+        deadline = monotonic() + (0.0 if self.here else self._cluster.wait_s)
+        while True:
+            present = self._present()
+            if any(one.name == gpu.name for one in present):
+                return (gpu,)
+            if monotonic() >= deadline:
+                raise DispatchError(self._missing(gpu.name, present))
+            sleep(min(LOOK_S, self._cluster.wait_s))
+            self._remote = None  # nodes may have joined
 
     def _matching_local(self, asked: Gpu) -> list[Gpu]:
         if self._local is None:
@@ -81,7 +89,11 @@ class Targets:
     def _missing(self, name: str, present: list[Gpu]) -> str:
         if not self.here:
             names = ", ".join(gpu.name for gpu in present)
-            return f"no node of the cluster at {self._cluster.address} has a {name}; it has {names}"
+            waited = f" after {self._cluster.wait_s:g} s" if self._cluster.wait_s else ""
+            return (
+                f"no node of the cluster at {self._cluster.address} has a {name}{waited}; it has "
+                f"{names}. cluster.wait_s=SECONDS waits for one to join"
+            )
         found = ", ".join(sorted({board.name for board in boards()})) or "no GPU"
         return (
             f"gpu={name}: this machine has {found} and a CPU of {usable_cores()} cores. "

@@ -12,6 +12,8 @@ from ray.cluster_utils import Cluster
 
 HEAD = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "object_store_memory": 80 << 20}
 H100 = {"gpu-name": "NVIDIA-H100-80GB-HBM3", "gpu-memory-gib": "79.6"}
+H100_PCIE = {"gpu-name": "NVIDIA-H100-PCIe", "gpu-memory-gib": "79.6"}
+SLICE = H100 | {"gpu-slice": "MIG", "gpu-name": "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb"}
 L4 = {"gpu-name": "NVIDIA-L4", "gpu-memory-gib": "22.5"}
 
 

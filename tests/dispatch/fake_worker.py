@@ -27,17 +27,11 @@ class FakeWorker(Worker):
     def describe(self) -> tuple[dict[str, str], Board | None]:
         """The GPU that the labels of its node name; its UUID is the node's and Ray's number."""
         given = [int(index) for index in ray.get_gpu_ids()]
-        if not given:
-            return versions(), None
-        context = ray.get_runtime_context()
-        labels = context.get_node_labels()
-        return versions(), Board(
-            index=given[0],
-            name=labels.get("gpu-name", "NVIDIA-H100-80GB-HBM3").replace("-", " "),
-            memory_gib=float(labels.get("gpu-memory-gib", 80)),
-            compute_capability=9.0,
-            uuid=f"GPU-{context.get_node_id()[:8]}-{given[0]}",
-        )
+        return versions(), _board(given[0]) if given else None
+
+    def survey(self) -> tuple[dict[str, str], list[Board]]:
+        """One such GPU; the driver wants to know the models alone."""
+        return versions(), [_board(0)]
 
     def open(self, gpu: Gpu) -> None:
         """No device is opened."""
@@ -53,3 +47,15 @@ class FakeWorker(Worker):
         node = ray.get_runtime_context().get_node_id()[:8]
         device = Device(request.job.gpu.name, "cuda", f"{node}-{number}", socket.gethostname())
         return replace(record, device=device, log=f"pid {os.getpid()}")
+
+
+def _board(index: int) -> Board:
+    context = ray.get_runtime_context()
+    labels = context.get_node_labels()
+    return Board(
+        index=index,
+        name=labels.get("gpu-name", "NVIDIA-H100-80GB-HBM3").replace("-", " "),
+        memory_gib=float(labels.get("gpu-memory-gib", 80)),
+        compute_capability=9.0,
+        uuid=f"{labels.get('gpu-slice', 'GPU')}-{context.get_node_id()[:8]}-{index}",
+    )

@@ -39,6 +39,36 @@ def nodes() -> Iterator[tuple[Cluster, list[object]]]:
         cluster.shutdown()
 
 
+def test_labels_names_and_memory_tell_which_node_has_a_gpu(
+    nodes: tuple[Cluster, list[object]],
+) -> None:
+    """An H100 of SXM and one of PCIe bear one label of Ray; a slice is no H100 at all."""
+    cluster, _ = nodes
+    one = {"ray.io/accelerator-type": "H100"}
+    more = [
+        fake_cluster.H100_PCIE | one,
+        fake_cluster.L4 | {"ray.io/accelerator-type": "L4"},
+        fake_cluster.SLICE | one,
+    ]
+    added = [fake_cluster.add(cluster, 1, labels) for labels in more]
+    joined = RayCluster(cluster.address, FakeWorker)
+    try:
+        found = {gpu.name for gpu in joined.gpus(gpus())}
+        assert found == {"h100", "h100_pcie", "l4", "nvidia_h100_80gb_hbm3_mig_1g_10gb"}
+        assert len(joined.places(gpus=True, cpus=False)) == 6
+        assert len(joined.places(gpus=True, cpus=False, labels={"L4"})) == 4, "unlabelled ones too"
+        dispatcher = RayDispatcher(joined, gpus())
+        given = requests(2, kernels=1, launches=1, gpus=("h100_pcie", "l4"))
+        ended = [event for event in dispatcher.run(given) if isinstance(event, Finished)]
+        assert len(ended) == 4
+        used = {board.gpu.name: board.place.node_id for board in dispatcher.boards()}
+        assert used == {"h100_pcie": added[0].node_id, "l4": added[1].node_id}
+    finally:
+        joined.close()
+        for node in added:
+            cluster.remove_node(node)
+
+
 def test_a_node_killed_in_the_middle_and_one_that_joins_late(
     nodes: tuple[Cluster, list[object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

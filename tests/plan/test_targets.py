@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from harness import hardware
+from harness import amd, hardware
 from harness.config import catalog
 from harness.errors import ConfigError, DispatchError
 from harness.hardware import Board, identify, visible
 from harness.model import Gpu
-from harness.plan import build_plan
+from harness.plan import build_plan, targets
 
 KNOWN = catalog.gpus()
 CLUSTER = ["cluster.address=head:6379"]
@@ -138,3 +140,114 @@ def test_visible_devices() -> None:
 def test_this_machine() -> None:
     assert hardware.usable_cores() >= 1
     assert hardware.cpu_model()
+
+
+def test_a_slice_of_a_board_is_named_as_what_it_is() -> None:
+    """MIG: part of an H100 is no H100, and has none of its peaks."""
+    part = Board(0, "NVIDIA H100 80GB HBM3 MIG 1g.10gb", 9.8, 9.0, "MIG-1b2c")
+    gpu = identify(part, KNOWN)
+    assert gpu.name == "nvidia_h100_80gb_hbm3_mig_1g_10gb"
+    assert gpu.peak_tflops == ()
+    assert identify(board("NVIDIA H100 80GB HBM3", 79.6), KNOWN).name == "h100"
+
+
+class CutBoard:
+    """NVML of a machine with a whole board, and one that is cut into two of seven slices."""
+
+    NVML_DEVICE_MIG_ENABLE = 1
+
+    class NVMLError(Exception):
+        pass
+
+    class NVMLError_NotFound(NVMLError):
+        pass
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> tuple[int, ...]:
+        return (index,)
+
+    def nvmlDeviceGetMigMode(self, handle: tuple[int, ...]) -> tuple[int, int]:
+        if handle == (0,):
+            raise self.NVMLError("not supported")
+        return 1, 1
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: tuple[int, ...]) -> int:
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(
+        self, handle: tuple[int, ...], number: int
+    ) -> tuple[int, ...]:
+        if number > 1:
+            raise self.NVMLError_NotFound
+        return (*handle, number)
+
+    def nvmlDeviceGetName(self, handle: tuple[int, ...]) -> str:
+        return "NVIDIA A100-SXM4-40GB" + " MIG 3g.20gb" * (len(handle) - 1)
+
+    def nvmlDeviceGetUUID(self, handle: tuple[int, ...]) -> str:
+        return "MIG-" * (len(handle) - 1) + "GPU-" + "".join(map(str, handle))
+
+    def nvmlDeviceGetMemoryInfo(self, handle: tuple[int, ...]) -> object:
+        from types import SimpleNamespace
+
+        return SimpleNamespace(total=(40 if len(handle) == 1 else 20) * hardware.GIB)
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle: tuple[int, ...]) -> tuple[int, int]:
+        assert len(handle) == 1, "a slice has no answer of its own"
+        return 8, 0
+
+
+def test_slices_stand_in_the_place_of_a_board_that_is_cut() -> None:
+    found = [one for index in (0, 1) for one in hardware._devices(CutBoard(), index)]
+    assert [(one.index, one.is_slice, one.memory_gib) for one in found] == [
+        (0, False, 40),
+        (1, True, 20),
+        (1, True, 20),
+    ]
+    assert [identify(one, KNOWN).name for one in found][:2] == [
+        "a100_40",
+        "nvidia_a100_sxm4_40gb_mig_3g_20gb",
+    ]
+
+
+def test_amd_boards_are_read_from_their_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {"vendor": "0x1002", "product_name": "AMD Instinct MI300X OAM", "unique_id": "8f1e"}
+    facts["mem_info_vram_total"] = str(192 * hardware.GIB)
+    for number, more in enumerate(({}, {"vendor": "0x10de"}, {"product_name": "AMD Radeon X"})):
+        device = tmp_path / "pci" / f"0000:0{number}:00.0"
+        device.mkdir(parents=True)
+        card = tmp_path / "drm" / f"card{number}"
+        card.mkdir(parents=True)
+        (card / "device").symlink_to(device)
+        for name, value in (facts | more).items():
+            (device / name).write_text(value + "\n")
+    found = amd.amd_boards(tmp_path / "drm")
+    monkeypatch.setattr(hardware, "amd_boards", lambda: found)
+    monkeypatch.setattr(hardware, "nvidia_boards", list)
+    named = [identify(one, KNOWN) for one in hardware.boards()]
+    assert [(gpu.name, gpu.kind, gpu.vendor) for gpu in named] == [
+        ("mi300x", "rocm", "amd"),
+        ("amd_radeon_x", "rocm", "amd"),
+    ]
+
+
+def test_a_gpu_that_joins_is_waited_for_and_one_that_does_not_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def cluster_gpus(address: str | None) -> list[Gpu]:
+        asked.append(address)
+        return [KNOWN["l4"]] if len(asked) < 3 else [KNOWN["l4"], KNOWN["h100"]]
+
+    monkeypatch.setattr(targets, "LOOK_S", 0.001)
+    planned = build_plan([*CLUSTER, "gpu=h100", "cluster.wait_s=60"], cluster_gpus=cluster_gpus)
+    assert {job.gpu.name for job in planned.plan.jobs} == {"h100"}
+    assert len(asked) == 3
+    with pytest.raises(DispatchError, match=r"has a t4 after 0.01 s; it has l4, h100"):
+        build_plan([*CLUSTER, "gpu=t4", "cluster.wait_s=0.01"], cluster_gpus=cluster_gpus)
+    asked.clear()
+    with pytest.raises(DispatchError, match=r"has a t4; it has l4\. cluster\.wait_s"):
+        build_plan([*CLUSTER, "gpu=t4"], cluster_gpus=cluster_gpus)
+    assert len(asked) == 1, "without wait_s it fails at once"
