@@ -32,6 +32,23 @@ class Library:
 
 _DENSE, _CACHED = ("flash_attn_func", "flash_attn_varlen_func"), "flash_attn_with_kvcache"
 
+_SSD, _MASKS = "mamba_ssm.ops.triton.ssd_combined", "xformers.ops.fmha.attn_bias"
+
+
+def _fla() -> dict[str, str]:
+    """chunk_gla is of fla/ops/gla/chunk.py, and so on."""
+    packages = (
+        "linear_attn", "gla", "retention", "delta_rule", "gated_delta_rule", "simple_gla", "rwkv6",
+        "rwkv7",
+    )  # fmt: skip
+    found = {
+        f"fla.ops.{package}.{form}_{package}": f"fla/ops/{package}/{form}.py"
+        for package in packages
+        for form in ("chunk", "fused_recurrent")
+    }
+    return found | {"fla.ops.path_attn.parallel_path_attn": "fla/ops/path_attn/parallel.py"}
+
+
 LIBRARIES = {
     library.name: library
     for library in (
@@ -55,6 +72,41 @@ LIBRARIES = {
             "0251105a2fb19d2957484b7f023cd8c115286ced",
             {f"flash_attn.cute.{f}": "flash_attn/cute/interface.py" for f in _DENSE},
             repository="Dao-AILab/flash-attention",
+        ),
+        Library("fla-core", "0.6.0", _fla()),
+        Library(
+            "mamba-ssm",
+            "2.3.2.post1",
+            {f"{_SSD}.mamba_chunk_scan_combined": f"{_SSD.replace('.', '/')}.py"},
+            skip_build={"MAMBA_SKIP_CUDA_BUILD": "TRUE"},
+        ),
+        Library(
+            "xformers",
+            "0.0.35",
+            {
+                "xformers.ops.memory_efficient_attention": "xformers/ops/fmha/__init__.py",
+                **{
+                    f"{_MASKS}.{name}.__init__": f"{_MASKS.replace('.', '/')}.py"
+                    for name in (
+                        "LowerTriangularFromBottomRightMask",
+                        "LowerTriangularFromBottomRightLocalAttentionMask",
+                        "LocalAttentionFromBottomRightMask",
+                    )
+                },
+            },
+        ),
+        Library(
+            "flashinfer-python",
+            "0.7.2.post1",
+            {
+                f"flashinfer.{name}.{method}": file
+                for name, file in (
+                    ("BatchPrefillWithRaggedKVCacheWrapper", "flashinfer/prefill.py"),
+                    ("BatchPrefillWithPagedKVCacheWrapper", "flashinfer/prefill.py"),
+                    ("BatchMLAPagedAttentionWrapper", "flashinfer/mla/_batch_mla/_wrapper.py"),
+                )
+                for method in ("__init__", "plan", "run")
+            },
         ),
     )
 }

@@ -88,7 +88,7 @@ def definition(text: str, name: str) -> ast.FunctionDef:
     body = ast.parse(text).body
     classes = [n for n in body if isinstance(n, ast.ClassDef) and n.name == owner]
     for within in (classes[0].body,) if classes else (body,):
-        for node in within:
+        for node in reversed(within):  # the last is it: overloads stand before
             if isinstance(node, ast.FunctionDef) and node.name == last:
                 return node
         if classes and last == "__init__":

@@ -45,8 +45,8 @@ def claims(*names: str) -> list[tuple[str, str]]:
     ]
 
 
-def hold(name: str, direction: str) -> None:
-    """Every case of the claim is tried; asserts that all passed, and none was refused.
+def hold(name: str, direction: str, refused: tuple[str, ...] = ()) -> None:
+    """Every case of the claim is tried; asserts that all passed but those ``refused`` so.
 
     Backward, two: that autograd goes through the adapter is all that is its own there.
     """
@@ -57,9 +57,10 @@ def hold(name: str, direction: str) -> None:
         assert claim.faults() == []
         tried = [outcome for _, outcome in claim.tried]
     else:
-        some = list(cases(kernel, dtype, direction, H100))[-2:]
+        some = list(cases(kernel, dtype, direction, H100))[:2]
         tried = [Here().attempt(Trial(kernel, problem)) for problem in some]
-    assert {(outcome.status, outcome.reason) for outcome in tried} == {("passed", "")}
+    allowed = {("refused", reason) for reason in refused}
+    assert {(outcome.status, outcome.reason) for outcome in tried} - allowed == {("passed", "")}
 
 
 def wrong(name: str, dtype: str) -> list[tuple[Problem, Outcome]]:
