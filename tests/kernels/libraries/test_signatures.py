@@ -99,7 +99,7 @@ def test_what_is_committed_is_whole(library: Library) -> None:
     assert {n: f["file"] for n, f in read["functions"].items()} == library.functions
     for name, function in read["functions"].items():
         assert "sha256" in (function if library.repository else read)
-        assert signature(library.name, name).parameters
+        assert signature(library.name, name).parameters or name.endswith("Mask.__init__")
 
 
 def test_a_stand_in_takes_what_the_library_takes() -> None:
