@@ -147,7 +147,7 @@ def test_a_hostile_name_is_text_everywhere(tmp_path, visit):
     assert len(opened.requests) == 1
     assert words(opened).count(HOSTILE) > 10
     assert HOSTILE in opened.page.title()
-    assert opened.run("document.querySelectorAll('script').length") == 3
+    assert opened.run("document.querySelectorAll('script').length") == 4
 
 
 def test_nothing_measured_says_what_to_do(tmp_path, visit):
