@@ -220,6 +220,13 @@ def run(server: Server, params: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     return app.run()
 
 
+def test_what_a_link_compares_is_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = {"page": "compare", "by": "dtype", "a": "fp32", "b": "bf16", "metric": "tflops"}
+    app = run(server, link, monkeypatch)
+    kept = {name: app.query_params[name] for name in link}
+    assert {name: v if isinstance(v, str) else v[-1] for name, v in kept.items()} == link
+
+
 def html_of(app: Any, kind: str) -> str:
     """Texts of its blocks of one class."""
     blocks = [element.proto.body for element in app.get("html")]
