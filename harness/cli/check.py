@@ -42,7 +42,7 @@ def _found(name: str, folders: list[Path]) -> tuple[Kernel, list[Gpu]]:
         raise ConfigError(f"there is no kernel {name}. {did_you_mean(name, found)}")
     kernel, known = found[name], catalog.gpus()
     if (broken := source_error(kernel)) is not None:
-        raise ConfigError(f"kernel {name}: {broken}")
+        raise ConfigError(broken)
     devices = [known[CPU], *local_gpus(known)]
     if (refusal := why_not(kernel, devices)) is not None:
         raise ConfigError(f"kernel {name} can't be checked here: it {refusal}")

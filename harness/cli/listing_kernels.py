@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.availability import why_not
+from harness.cli.availability import missing_packages, why_not
 from harness.cli.lines import wrapped_line
 from harness.model import Kernel, Limits
 
@@ -38,9 +38,13 @@ NAMES = {
 
 
 def kernel_rows(folders: list[Path]) -> list[dict[str, Any]]:
-    """A row a kernel, by operator and name; those that can't be read last. Imports no kernel."""
+    """A row a kernel, by operator and name; those that can't be read last.
+
+    Imports none of attnbench's own, which tests load; those of ``folders`` in a process apart.
+    """
     from harness.config.catalog import gpus, kernels
     from harness.hardware import local_gpus
+    from harness.measure.importing import import_errors
     from harness.measure.loader import source_hash
     from harness.measure.source import source_error
     from harness.model.gpu import CPU
@@ -49,8 +53,13 @@ def kernel_rows(folders: list[Path]) -> list[dict[str, Any]]:
     devices = [*local_gpus(known), known[CPU]]
     found = kernels(folders)
     rows: list[dict[str, Any]] = []
+    errors = {name: e for name, k in found.items() if (e := source_error(k)) is not None}
+    theirs = [
+        k for n, k in found.items() if k.folder and n not in errors and not missing_packages(k)
+    ]
+    errors |= import_errors(theirs)
     for kernel in sorted(found.values(), key=lambda k: (k.operator, k.name)):
-        error = source_error(kernel)
+        error = errors.get(kernel.name)
         refusal = error or why_not(kernel, devices)
         path = _path(kernel)
         rows.append(

@@ -1,4 +1,4 @@
-"""``list kernels``: claims, source, version, and why a kernel can't run here; imports none."""
+"""``list kernels``: claims, source, version, and why a kernel can't run here."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ BROKEN = {
     "nested": ("def f():\n    def build(p, d, o): ...\n", "has no build"),
     "stray": ("build = 1\nreturn build\n", "line 2 isn't Python: 'return' outside function"),
     "absent": (None, "no file absent.py"),
+    "raises": ("def build(p, d, o): ...\n1 / 0\n", "doesn't import: ZeroDivisionError"),
+    "needs": ("import nowhere\ndef build(p, d, o): ...\n", "No module named 'nowhere'"),
+    "leaves": ("def build(p, d, o): ...\nraise SystemExit('no')\n", "calls sys.exit('no')"),
+    "dies": ("import os\ndef build(p, d, o): ...\nos.abort()\n", "ended by SIGABRT"),
 }
 GOOD = {
-    "plain": "def build(problem, device, options): ...\nraise SystemExit('imported')\n",
-    "chosen": "try:\n    import x\nexcept ImportError:\n    build = None\nelse:\n    build = x.y\n",
-    "brought": "from somewhere import *\n",
+    "plain": "def build(problem, device, options): ...\nprint('{\"kernel\": 1}')\n",
+    "chosen": "try:\n    import x\nexcept ImportError:\n    build = print\nelse:\n    build = x.y",
+    "brought": "from builtins import *\nglobals()['build'] = print\n",
 }
 YAML = "name: {name}\noperator: attention\nfile: {name}.py\nlimits:\n  cpu: {{dtypes: [fp32]}}\n"
 
