@@ -13,6 +13,7 @@ from harness.cli.app import app
 from harness.cli.store_app import store_app
 from harness.cli.store_selection import OPTIONS
 from harness.store import Store, open_store
+from harness.store.schema import HEAD
 from harness.store.selection import Selection
 from tests.store.conftest import new_file  # noqa: F401 - a fixture
 from tests.store.make import SWEEP, record
@@ -57,12 +58,12 @@ def test_check() -> None:
 def test_downgrade_then_upgrade_each_in_the_log() -> None:
     assert "taken back to 0002" in store_("downgrade", "0002", "--yes").output
     assert "store upgrade" in store_("info", ok=False).output
-    assert "0002 upgraded to 0003" in store_("upgrade").output
+    assert f"0002 upgraded to {HEAD}" in store_("upgrade").output
     entries = json.loads(store_("log", "--format", "json").output)
     assert [entry["action"] for entry in entries] == ["downgrade", "upgrade"]
     assert [entry["details"] for entry in entries] == [
-        {"before": "0003", "after": "0002"},
-        {"before": "0002", "after": "0003"},
+        {"before": HEAD, "after": "0002"},
+        {"before": "0002", "after": HEAD},
     ]
 
 
