@@ -78,7 +78,10 @@ def test_every_page_draws_its_charts_and_asks_for_nothing(
     drawn = opened.run("document.querySelectorAll('[data-chart] svg.marks').length")
     messages = opened.run("document.querySelectorAll('[data-message]').length")
     assert drawn == places
-    assert places + messages >= 1 or opened.run("document.querySelectorAll('table').length") >= 1
+    tables = opened.run("document.querySelectorAll('table').length")
+    # a store in which nothing moved has no event to draw, and its page says so
+    quiet = name == "triage" and "Nothing moved." in opened.run("document.body.innerText")
+    assert places + messages + tables >= 1 or quiet
     assert opened.run("window.owned") is None
     assert opened.run("document.querySelectorAll('img').length") == 0
     assert opened.run("document.documentElement.scrollWidth <= window.innerWidth")
