@@ -20,6 +20,12 @@ from tests.gpu.claims import asked, check_claims
 from tests.gpu.table import markdown
 
 WORKER_SIDE_LACKS = ("ray", "hydra", "sqlalchemy", "pandas", "altair", "typer", "scipy")
+NO_WORKLOAD = {
+    *("gla_fla_chunk", "gla_fla_recurrent", "retention_fla_chunk", "retention_fla_recurrent"),
+    *("mamba2_fla_chunk", "mamba2_fla_recurrent"),
+}
+"""Their libraries' limits leave out every shipped workload: head dims of 512, one B/C group for all
+heads. The part *claims* tries them."""
 
 
 def test_every_kernel_that_claims_a_gpu_is_measured_there() -> None:
@@ -29,7 +35,8 @@ def test_every_kernel_that_claims_a_gpu_is_measured_there() -> None:
         for kernel in kernels().values()
         if isinstance(kernel, Kernel) and "cuda" in dict(kernel.limits)
     }
-    assert measured == claiming
+    assert measured | NO_WORKLOAD == claiming
+    assert not measured & NO_WORKLOAD
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: make gpu-check is the test")

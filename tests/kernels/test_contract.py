@@ -51,7 +51,8 @@ def test_a_kernel_file_says_its_shapes_and_imports_neither_harness_nor_another(f
     assert not names & {"harness", "kernels", "dashboards", "tests"}
     assert not names & {other.stem for other in FILES}
     assert not any(name.startswith(".") for name in names)
-    assert 30 <= len(text.splitlines()) <= 150
+    most = 400 if "@triton.jit" in text else 150  # a fused kernel and its gradient are one file
+    assert 30 <= len(text.splitlines()) <= most
 
 
 def test_no_kernels_folder_is_an_import_package() -> None:
