@@ -75,6 +75,7 @@ def watching(operator: str) -> Iterator[Stages]:
         (family, "expected", ORACLE),
         (family, "select", CHECKING),
         (Store, "append", STORING),
+        (Store, "append_many", STORING),
     ]
     with ExitStack() as patches:
         for where, name, stage in parts:
