@@ -173,10 +173,12 @@ def test_a_point_leads_to_its_measurement_and_tables_can_be_saved(
     assert "kernel=sdpa_flash" in page.url
     page.wait_for_function(f"{SHOWN}?.startsWith('sdpa_flash · ') && {CHARTS} === 2")
     page.get_by_role("button", name="All results").click()
-    page.wait_for_function(f"{SHOWN} === 'Result'")
+    page.wait_for_function(f"{SHOWN} === 'Result' && {STILL}")
+    save = page.get_by_role("button", name="Save as CSV")
+    save.nth(1).wait_for(state="detached")  # the tables of the page before are gone
     assert "result=" not in page.url.replace("page=result", "")
     with page.expect_download() as caught:
-        page.get_by_role("button", name="Save as CSV").click()
+        save.click()
     lines = Path(caught.value.path()).read_text().splitlines()
     assert lines[0].startswith("Kernel,Problem,Device")
     assert {line.split(",")[0] for line in lines[1:]} == {"sdpa_flash"}
