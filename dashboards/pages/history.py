@@ -36,12 +36,7 @@ def build(source: Source) -> Content:
     view = source.view
     if not source.kernels:
         return Content(EMPTY, [])
-    which = Filters(
-        kernel=view.kernel or None,
-        dtype=view.dtype or None,
-        gpu=view.gpu or None,
-        workload=view.workload or None,
-    )
+    which = Filters.of_view(view)
     found = study(source.store, [view.metric or LATENCY], which, since=view.since or None)
     if not found.tracks:
         return Content(EMPTY, [])

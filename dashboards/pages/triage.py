@@ -28,12 +28,7 @@ def build(source: Source) -> Content:
     view = source.view
     if not source.kernels:
         return Content(EMPTY, [])
-    which = Filters(
-        kernel=view.kernel or None,
-        dtype=view.dtype or None,
-        gpu=view.gpu or None,
-        workload=view.workload or None,
-    )
+    which = Filters.of_view(view)
     metrics = [view.metric] if view.metric else []
     found = study(source.store, metrics, which, since=view.since or None)
     known = triaged(found.events, triage_entries(source.store))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 
 from harness.model import Gpu, Kernel
@@ -14,7 +13,7 @@ def why_not(kernel: Kernel, devices: Sequence[Gpu]) -> str | None:
     Packages first, with the extra that brings them; then the kinds of device; then the GPU's
     compute capability. What its yaml's limits say of a problem is the plan's to say.
     """
-    if missing := missing_packages(kernel):
+    if missing := kernel.missing_packages:
         how = f": pip install 'attnbench[{kernel.extra}]'" if kernel.extra else ""
         return f"needs {', '.join(missing)}{how}"
     limits = dict(kernel.limits)
@@ -24,15 +23,3 @@ def why_not(kernel: Kernel, devices: Sequence[Gpu]) -> str | None:
         return f"runs on {', '.join(limits) or 'no device'}; here is {', '.join(here)}"
     refusals = [limits[gpu.kind].device_refusal(gpu) for gpu in fitting]
     return None if None in refusals else refusals[0]
-
-
-def missing_packages(kernel: Kernel) -> list[str]:
-    """Packages of ``kernel`` that this Python doesn't have."""
-    return [name for name in kernel.packages if _missing(name)]
-
-
-def _missing(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name.partition(".")[0]) is None
-    except ValueError:  # a module without a spec, put into sys.modules by hand
-        return False

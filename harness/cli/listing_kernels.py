@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.cli.availability import missing_packages, why_not
+from harness.cli.availability import why_not
 from harness.cli.lines import wrapped_line
 from harness.model import Kernel, Limits
 
@@ -55,7 +55,7 @@ def kernel_rows(folders: list[Path]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     errors = {name: e for name, k in found.items() if (e := source_error(k)) is not None}
     theirs = [
-        k for n, k in found.items() if k.folder and n not in errors and not missing_packages(k)
+        k for n, k in found.items() if k.folder and n not in errors and not k.missing_packages
     ]
     errors |= import_errors(theirs)
     for kernel in sorted(found.values(), key=lambda k: (k.operator, k.name)):

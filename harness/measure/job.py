@@ -6,7 +6,6 @@ What the *kernel* does wrong becomes a Record with a status; only the harness's 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -218,13 +217,8 @@ def _energy(binding: Binding, device: MeasuredDevice, call_ms: float) -> dict[st
     )
 
 
-def missing_packages(kernel: Kernel) -> list[str]:
-    """Packages of ``kernel`` that this Python doesn't have."""
-    return [name for name in kernel.packages if importlib.util.find_spec(name) is None]
-
-
 def _need_packages(kernel: Kernel) -> None:
-    if missing := missing_packages(kernel):
+    if missing := kernel.missing_packages:
         how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""
         raise _Unsupported(f"needs {', '.join(missing)}, not installed on this worker{how}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -149,6 +150,11 @@ class Kernel:
         """Identity: hash of operator, name and options."""
         return digest({"operator": self.operator, "name": self.name, "options": dict(self.options)})
 
+    @cached_property
+    def missing_packages(self) -> tuple[str, ...]:
+        """Its packages that this Python can't find. Imports none of them."""
+        return tuple(name for name in self.packages if _is_missing(name.partition(".")[0]))
+
     def refusal(self, problem: Problem, gpu: Gpu) -> str | None:
         """Why the stated limits rule ``problem`` out on ``gpu``, or None. Imports nothing."""
         if problem.operator != self.operator:
@@ -179,3 +185,10 @@ class Kernel:
         data["options"] = params_of(data.get("options"))
         data["packages"] = tuple(data.get("packages", ()))
         return cls(**data)
+
+
+def _is_missing(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is None
+    except ValueError:  # a module without a spec, put into sys.modules by hand
+        return False

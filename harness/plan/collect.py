@@ -6,9 +6,7 @@ combination of the axes that they depend on, and a cell only joins them.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -212,14 +210,9 @@ def _same_protocol(
     )
 
 
-@cache
-def _missing(package: str) -> bool:
-    return importlib.util.find_spec(package.partition(".")[0]) is None
-
-
 def _absent(kernel: Kernel) -> str | None:
     """Why a kernel can't be loaded on this machine; imports nothing."""
-    missing = [package for package in kernel.packages if _missing(package)]
+    missing = kernel.missing_packages
     if not missing:
         return None
     how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""

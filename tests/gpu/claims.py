@@ -17,7 +17,6 @@ import torch
 
 from harness.config.catalog import kernels
 from harness.errors import KernelError
-from harness.measure.job import missing_packages
 from harness.measure.loader import kernel_path, source_hash
 from harness.measure.source import source_error
 from harness.measure.suite import tried_claim
@@ -122,7 +121,7 @@ def _about(kernel: Kernel, gpu: Gpu, dtype: str, direction: str) -> dict[str, An
 
 
 def _tried(kernel: Kernel, gpu: Gpu, about: dict[str, Any], trials: Trials) -> Row:
-    if missing := missing_packages(kernel):
+    if missing := kernel.missing_packages:
         return Row(**about, status="absent", reason=f"needs {', '.join(missing)}")
     if (broken := source_error(kernel)) is not None:
         return Row(**about, status="failed", reason=broken)

@@ -17,7 +17,7 @@ def markdown(rows: Sequence[Row], where: str, left: int) -> str:
     lines = [f"# Kernel × claim: {where}", ""]
     lines.append("A cell: ✓ or ✗, cases passed of those tried, largest error (share of the bound).")
     lines += ["", "| operator | kernel | " + " | ".join(f"{d} {way}" for d, way in columns) + " |"]
-    lines.append("|---|---" * 1 + "|---" * len(columns) + "|")
+    lines.append("|---" * (2 + len(columns)) + "|")
     for operator, kernel in names:
         shown = [_cell(cells.get((operator, kernel, *column))) for column in columns]
         lines.append(f"| {operator} | {kernel} | " + " | ".join(shown) + " |")

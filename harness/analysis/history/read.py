@@ -23,6 +23,7 @@ from harness.analysis.history.track import Track
 from harness.analysis.metrics import Metric
 from harness.analysis.query import Names, names_of
 from harness.analysis.read_off import columns_of
+from harness.analysis.view import View
 from harness.errors import ConfigError, did_you_mean
 from harness.store import Store, schema
 
@@ -47,6 +48,16 @@ class Filters:
     """Workload configs."""
     series: str | None = None
     """Series key, or its beginning."""
+
+    @classmethod
+    def of_view(cls, view: View) -> Filters:
+        """The series that someone looks at."""
+        return cls(
+            kernel=view.kernel or None,
+            dtype=view.dtype or None,
+            gpu=view.gpu or None,
+            workload=view.workload or None,
+        )
 
 
 def read_tracks(store: Store, metrics: Sequence[Metric], which: Filters) -> list[Track]:
