@@ -10,12 +10,12 @@ from harness.model import Gpu, Kernel
 def why_not(kernel: Kernel, devices: Sequence[Gpu]) -> str | None:
     """Why ``kernel`` can't run on any of ``devices`` here, or None. Imports nothing.
 
-    Packages first, with the extra that brings them; then the kinds of device; then the GPU's
+    Packages and programs first, with what brings them; then the kinds of device; then the GPU's
     compute capability. What its yaml's limits say of a problem is the plan's to say.
     """
-    if missing := kernel.missing_packages:
-        how = f": pip install 'attnbench[{kernel.extra}]'" if kernel.extra else ""
-        return f"needs {', '.join(missing)}{how}"
+    if kernel.lacking:
+        how = f": {kernel.remedy}" if kernel.remedy else ""
+        return f"needs {', '.join(kernel.lacking)}{how}"
     limits = dict(kernel.limits)
     fitting = [gpu for gpu in devices if gpu.kind in limits]
     if not fitting:

@@ -16,6 +16,7 @@ from harness.cli.common import store_url, user_kernel_dirs
 from harness.errors import AttnbenchError
 from harness.model import Gpu, Kernel
 from harness.model.gpu import CPU
+from harness.model.programs import find_program
 
 GOOD, BAD = "[green]yes[/green]", "[yellow]no[/yellow]"
 
@@ -35,7 +36,7 @@ def _machine(console: Console) -> None:
 
     cuda = torch.version.cuda or torch.version.hip or "none: this torch has no CUDA"
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
-    nvcc = shutil.which("nvcc")
+    nvcc = find_program("nvcc")
     rows = {
         "attnbench": harness.__version__,
         "Python": platform.python_version(),

@@ -73,6 +73,7 @@ def kernel_rows(folders: list[Path]) -> list[dict[str, Any]]:
                 "library_version": _version(kernel.library),
                 "packages": list(kernel.packages),
                 "extra": kernel.extra,
+                "programs": list(kernel.programs),
                 "here": refusal is None,
                 "why_not": refusal,
                 "error": error,

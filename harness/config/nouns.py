@@ -72,6 +72,7 @@ def kernel_of(conf: Mapping[str, Any], folder: str = "") -> Kernel:
             options=_params(conf.get("options"), f"kernel {name}: options"),
             limits=tuple(sorted(limits.items())),
             packages=tuple(conf.get("packages") or ()),
+            programs=tuple(conf.get("programs") or ()),
             library=str(conf.get("library") or ""),
             extra=str(conf.get("extra") or ""),
             folder=folder,

@@ -52,6 +52,7 @@ class KernelConf:
     options: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, LimitsConf] = field(default_factory=dict)
     packages: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
     library: str = ""
     extra: str = ""
     description: str = ""

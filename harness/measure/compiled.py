@@ -1,8 +1,9 @@
 """What was compiled for a job: found in a cache or not, and what autotuning chose.
 
 torch.compile counts its caches' hits and misses; Triton tells a listener of each kernel that it
-compiles or loads (3.4 and later). The configs are those of Triton's autotuner. Nothing here imports
-either: where a kernel hasn't, there is nothing to say.
+compiles or loads (3.4 and later); harness.measure.nvcc keeps a list. The configs are those of
+Triton's autotuner. Nothing here imports torch's compiler or Triton: where a kernel hasn't, there is
+nothing to say.
 
 Sources: torch/_inductor/codecache.py and torch/_functorch/_aot_autograd/autograd_cache.py (names of
 the counters), triton/knobs.py (CompilationListener), triton/runtime/autotuner.py.
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from harness.measure import nvcc
 
 COLD = "cold"
 """Something was compiled for this job."""
@@ -33,6 +36,7 @@ class CompileWatch:
     def __init__(self) -> None:
         self._before = _counters()
         self._triton: list[bool] = []
+        self._nvcc_before = len(nvcc.found_kept)
         self._knobs: Any = None
         self._previous: Any = None
 
@@ -67,9 +71,10 @@ class CompileWatch:
             for names in (HITS, MISSES)
         )
         found: dict[str, float | str] = {}
-        if missed or not all(self._triton):
+        loaded = self._triton + nvcc.found_kept[self._nvcc_before :]
+        if missed or not all(loaded):
             found["compile_cache"] = COLD
-        elif hit or self._triton:
+        elif hit or loaded:
             found["compile_cache"] = WARM
         chosen = sorted({f"{name}: {config}" for name, config in _choices()})
         if chosen:

@@ -18,6 +18,7 @@ from harness.errors import KernelError
 from harness.measure.binding import Binding
 from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, own_copies, poison
 from harness.measure.loader import kernel_path, layout_of, load_kernel
+from harness.measure.nvcc import NoCompiler
 from harness.measure.outcome import Outcome, Trial
 from harness.measure.tamper import snapshot
 from harness.model import Kernel, Problem
@@ -51,6 +52,8 @@ def attempt(
     expected = [oracle(trial.problem, seed) for seed in SEEDS[: 1 + trial.fresh]]
     try:
         return _attempt(trial, device, expected, load)
+    except NoCompiler as missing:
+        return Outcome("refused", str(missing))
     except KernelError as error:
         return Outcome("broken", str(error))
     except (WrongOutput, Tampered) as wrong:

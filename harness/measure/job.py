@@ -26,6 +26,7 @@ from harness.measure.energy import measure_energy
 from harness.measure.environment import installed_version
 from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, own_copies, poison
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
+from harness.measure.nvcc import NoCompiler
 from harness.measure.request import Request
 from harness.measure.sampling import Series, sample_series
 from harness.measure.tamper import snapshot, thread_idents
@@ -79,7 +80,7 @@ def run_job(
 
     try:
         measured = _measure(request, device, judge)
-    except _Unsupported as unsupported:
+    except (_Unsupported, NoCompiler) as unsupported:
         return ended(Status.SKIPPED, str(unsupported))
     except (Tampered, Unfinished) as tampered:
         return ended(Status.INVALID, str(tampered))
@@ -113,7 +114,7 @@ def run_job(
 def _measure(request: Request, device: MeasuredDevice, judge: Judge) -> dict[str, Any]:
     """The fields of an ok record that measuring fills in."""
     job, problem, timing = request.job, request.job.problem, request.job.timing
-    _need_packages(job.kernel)
+    _need_what_it_names(job.kernel)
     _need_same_source(request)
     operator = reference(problem.operator)
     with torch.set_grad_enabled(problem.direction != "forward"), CompileWatch() as compiled:
@@ -217,10 +218,10 @@ def _energy(binding: Binding, device: MeasuredDevice, call_ms: float) -> dict[st
     )
 
 
-def _need_packages(kernel: Kernel) -> None:
-    if missing := kernel.missing_packages:
-        how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""
-        raise _Unsupported(f"needs {', '.join(missing)}, not installed on this worker{how}")
+def _need_what_it_names(kernel: Kernel) -> None:
+    if kernel.lacking:
+        how = f" ({kernel.remedy})" if kernel.remedy else ""
+        raise _Unsupported(f"needs {', '.join(kernel.lacking)}, not installed on this worker{how}")
 
 
 def _need_same_source(request: Request) -> None:

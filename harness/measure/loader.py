@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from harness.config.paths import kernels_dir
 from harness.errors import KernelError, did_you_mean
+from harness.measure.files import source_files
 from harness.model import Kernel
 
 
@@ -28,17 +32,16 @@ def kernel_path(kernel: Kernel) -> Path:
 
 
 def source_hash(path: Path) -> str:
-    """SHA-256 (hex) over the bytes of a kernel's file and of the CUDA sources beside it.
+    """SHA-256 (hex) over the bytes of a kernel's file and of its CUDA sources.
 
-    The sources of ``x.py`` are the files of the folder ``x/`` next to it, where there is one.
+    The sources of ``x.py`` are the files of the folder ``x/`` next to it, where there is one, and
+    what they include in quotes.
     """
     found = hashlib.sha256(path.read_bytes())
-    sources = path.with_suffix("")
-    if sources.is_dir():
-        for file in sorted(f for f in sources.rglob("*") if f.is_file()):
-            if "__pycache__" in file.parts:
-                continue
-            found.update(str(file.relative_to(sources)).encode() + b"\0" + file.read_bytes())
+    folder = path.with_suffix("")
+    for file in source_files(path)[1:]:
+        name = os.path.relpath(file, folder if file.is_relative_to(folder) else folder.resolve())
+        found.update(name.encode() + b"\0" + file.read_bytes())
     return found.hexdigest()
 
 
@@ -63,7 +66,15 @@ def load_kernel(kernel: Kernel) -> ModuleType:
         raise KernelError(f"kernel {kernel.name}: {path} doesn't import: {what}") from error
     if not callable(getattr(module, "build", None)):
         raise KernelError(f"kernel {kernel.name}: {path} has no build(problem, device, options)")
+    if hasattr(module, "CUDA"):
+        vars(module)["library"] = _cuda_library(path, module.CUDA)
     return module
+
+
+def _cuda_library(path: Path, said: Mapping[str, Any]) -> Callable[[Any], Any]:
+    from harness.measure.nvcc import library_of  # lists, which load no torch, import this file
+
+    return library_of(path, said)
 
 
 def layout_of(module: ModuleType) -> str:

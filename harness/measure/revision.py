@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from harness.measure.files import source_files
 from harness.measure.loader import kernel_path, source_hash
 from harness.model import Kernel, Revision
 
@@ -33,9 +34,9 @@ def _head(folder: Path) -> tuple[str, str]:
 
 
 def _dirty(path: Path) -> bool:
-    """Whether the kernel's file or the folder of its sources differs from the commit."""
-    sources = path.with_suffix("")
-    return bool(_git(path.parent, "status", "--porcelain", "--", str(path), str(sources)))
+    """Whether the kernel's file or one of its sources differs from the commit."""
+    files = {str(path.with_suffix("")), *map(str, source_files(path))}
+    return bool(_git(path.parent, "status", "--porcelain", "--", *sorted(files)))
 
 
 def kernel_revision(kernel: Kernel) -> Revision:

@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.errors import MeasureError
 from harness.hardware import usable_cores
+from harness.measure.cache import cache_folder
 from harness.measure.clock import Stopwatch, monotonic_s
 from harness.measure.forks import Child, ForkServer, ending
 from harness.measure.lock import DeviceLock, processor_lock
@@ -41,12 +42,6 @@ COMPILE_CACHES = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "tr
 HELLO_TIMEOUT_S = 120.0
 ORACLE_TIMEOUT_S = 600.0
 """An oracle is bounded by its own budget; this only ends a machine that makes no headway."""
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept on this machine (XDG base directories)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "attnbench"
 
 
 def worker_environment(threads: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.model.gpu import Gpu
 from harness.model.identity import digest
 from harness.model.problem import Params, Problem, params_of
+from harness.model.programs import find_program
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Kernel:
     """Distribution whose version is this kernel's version; "" for code of its own."""
     extra: str = ""
     """The optional extra of attnbench that brings ``packages``; "" for none."""
+    programs: tuple[str, ...] = ()
+    """Programs it needs, e.g. nvcc."""
     folder: str = field(default="", metadata={"identity": False})
     """The kernels folder it was found in: "" for attnbench's own, else a path on this machine."""
     description: str = field(default="", metadata={"identity": False})
@@ -154,6 +157,20 @@ class Kernel:
     def missing_packages(self) -> tuple[str, ...]:
         """Its packages that this Python can't find. Imports none of them."""
         return tuple(name for name in self.packages if _is_missing(name.partition(".")[0]))
+
+    @cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """Its packages, then its programs, that aren't on this machine."""
+        programs = tuple(name for name in self.programs if find_program(name) is None)
+        return self.missing_packages + programs
+
+    @property
+    def remedy(self) -> str:
+        """What brings what it lacks; "" where nobody knows."""
+        if self.missing_packages:
+            return f"pip install 'attnbench[{self.extra}]'" if self.extra else ""
+        toolkit = "nvcc comes with the CUDA toolkit: put it on PATH, or its folder into CUDA_HOME"
+        return toolkit if "nvcc" in self.lacking else ""
 
     def refusal(self, problem: Problem, gpu: Gpu) -> str | None:
         """Why the stated limits rule ``problem`` out on ``gpu``, or None. Imports nothing."""
@@ -175,6 +192,7 @@ class Kernel:
             "packages": list(self.packages),
             "library": self.library,
             "extra": self.extra,
+            "programs": list(self.programs),
             "folder": self.folder,
         }
 
@@ -183,7 +201,8 @@ class Kernel:
         """Inverse of ``to_dict``."""
         data = dict(data)
         data["options"] = params_of(data.get("options"))
-        data["packages"] = tuple(data.get("packages", ()))
+        for name in ("packages", "programs"):
+            data[name] = tuple(data.get(name, ()))
         return cls(**data)
 
 

@@ -212,8 +212,7 @@ def _same_protocol(
 
 def _absent(kernel: Kernel) -> str | None:
     """Why a kernel can't be loaded on this machine; imports nothing."""
-    missing = kernel.missing_packages
-    if not missing:
+    if not kernel.lacking:
         return None
-    how = f" (pip install 'attnbench[{kernel.extra}]')" if kernel.extra else ""
-    return f"needs {', '.join(missing)}, not installed here{how}"
+    how = f" ({kernel.remedy})" if kernel.remedy else ""
+    return f"needs {', '.join(kernel.lacking)}, not installed here{how}"

@@ -121,8 +121,8 @@ def _about(kernel: Kernel, gpu: Gpu, dtype: str, direction: str) -> dict[str, An
 
 
 def _tried(kernel: Kernel, gpu: Gpu, about: dict[str, Any], trials: Trials) -> Row:
-    if missing := kernel.missing_packages:
-        return Row(**about, status="absent", reason=f"needs {', '.join(missing)}")
+    if kernel.lacking:
+        return Row(**about, status="absent", reason=f"needs {', '.join(kernel.lacking)}")
     if (broken := source_error(kernel)) is not None:
         return Row(**about, status="failed", reason=broken)
     began = monotonic()

@@ -1,0 +1,234 @@
+// A GPU's block on a CPU: every thread is a fiber, and what threads do together waits for all of them.
+//
+// The kernels' own sources are compiled against this instead of CUDA (HOST_MODEL), so that their
+// indices, masks, barriers and pipelines run without a GPU. What an instruction does is written here
+// after the PTX ISA; what it costs isn't modelled. Warps take turns in an order drawn from a seed, and
+// shared memory begins as NaN: what is read too early or overwritten too soon gives wrong numbers.
+// A block in which nobody can go on ends with a message, as does a kernel that asks for too much.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __align__(n) alignas(n)
+
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+struct uint4 {
+    uint32_t x, y, z, w;
+};
+struct uint2 {
+    uint32_t x, y;
+};
+
+namespace simt {
+
+constexpr int WARP = 32;
+constexpr size_t STACK_BYTES = 64 << 10;
+constexpr int SHARED_BYTES = 227 << 10;  // what a block may have on sm_90
+
+struct Copy {  // a cp.async that hasn't been waited for
+    void *to;
+    const void *from;
+    int bytes, valid;
+};
+
+struct Thread {
+    dim3 index;
+    int number;
+    bool done = false;
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    std::vector<Copy> open;                 // not yet in a group
+    std::vector<std::vector<Copy>> groups;  // committed, oldest first
+};
+
+// A meeting of a number of threads: the last one to come does the work for all.
+struct Meeting {
+    std::vector<void *> brought;
+    int64_t round = 0;
+};
+
+struct Options {
+    unsigned seed = 0;
+    bool eager = false;  // asynchronous work is done at once, else as late as it may be
+};
+
+struct Machine {
+    Options options;
+    std::mt19937 random;
+    dim3 grid, block, threads;
+    std::vector<std::unique_ptr<Thread>> all;
+    std::vector<Meeting> warps, warpgroups, named;
+    std::vector<unsigned char> memory;  // the block's shared memory
+    unsigned char *shared = nullptr;
+    int shared_bytes = 0;
+    std::vector<std::function<void()>> in_flight;  // asynchronous work of no thread: bulk copies
+    Thread *self = nullptr;
+    ucontext_t scheduler;
+    bool moved = false;
+    std::string failure;
+    std::function<void()> body;
+};
+
+inline Machine machine;
+inline Thread &self() { return *machine.self; }
+inline int lane() { return self().number % WARP; }
+
+struct Stopped {};  // thrown through a fiber to end it
+
+inline void fail(const std::string &what) {
+    if (machine.failure.empty())
+        machine.failure = what + " (thread " + std::to_string(self().number) + ")";
+    throw Stopped();
+}
+
+inline void yield() {
+    swapcontext(&self().context, &machine.scheduler);
+    if (!machine.failure.empty()) throw Stopped();
+}
+
+template <typename Ready>
+void wait_until(Ready ready) {
+    while (!ready()) yield();
+    machine.moved = true;
+}
+
+// Meet `count` threads at `place`; the last calls work(what everybody brought, by rank).
+template <typename Work>
+void meet(Meeting &place, int count, int rank, void *mine, Work work) {
+    if ((int)place.brought.size() != count) place.brought.assign(count, nullptr);
+    if (place.brought[rank]) fail("two threads of one rank meet: a collective is not in step");
+    static char nothing;
+    place.brought[rank] = mine ? mine : &nothing;
+    int64_t round = place.round;
+    for (void *one : place.brought)
+        if (!one) {
+            machine.moved = true;
+            wait_until([&] { return place.round != round; });
+            return;
+        }
+    work(place.brought);
+    place.brought.assign(count, nullptr);
+    place.round++;
+    machine.moved = true;
+}
+
+template <typename Work>
+void meet_warp(void *mine, Work work) {
+    meet(machine.warps[self().number / WARP], WARP, lane(), mine, work);
+}
+
+inline void barrier(Meeting &place, int count, int rank) {
+    meet(place, count, rank, nullptr, [](std::vector<void *> &) {});
+}
+
+inline void enter(unsigned low, unsigned high) {
+    Thread *thread = (Thread *)(((uint64_t)high << 32) | low);
+    try {
+        machine.body();
+    } catch (Stopped &) {
+    }
+    thread->done = true;
+    machine.moved = true;
+    swapcontext(&thread->context, &machine.scheduler);
+}
+
+inline void start(Thread &thread) {
+    thread.stack.reset(new char[STACK_BYTES]);
+    getcontext(&thread.context);
+    thread.context.uc_stack.ss_sp = thread.stack.get();
+    thread.context.uc_stack.ss_size = STACK_BYTES;
+    thread.context.uc_link = &machine.scheduler;
+    uint64_t at = (uint64_t)&thread;
+    makecontext(&thread.context, (void (*)())enter, 2, (unsigned)at, (unsigned)(at >> 32));
+}
+
+// One of the bulk copies under way arrives, if there is any.
+inline bool deliver() {
+    if (machine.in_flight.empty()) return false;
+    size_t which = machine.random() % machine.in_flight.size();
+    auto work = machine.in_flight[which];
+    machine.in_flight.erase(machine.in_flight.begin() + which);
+    work();
+    return true;
+}
+
+inline void run_block() {
+    int count = machine.threads.x, warps = (count + WARP - 1) / WARP;
+    machine.all.clear();
+    machine.warps.assign(warps, {});
+    machine.warpgroups.assign((warps + 3) / 4, {});
+    machine.named.assign(16, {});
+    machine.in_flight.clear();
+    memset(machine.shared, 0xff, machine.shared_bytes);  // NaN in every type
+    for (int i = 0; i < count; i++) {
+        machine.all.emplace_back(new Thread);
+        machine.all[i]->number = i;
+        machine.all[i]->index = dim3(i, 0, 0);
+        start(*machine.all[i]);
+    }
+    std::vector<int> order(warps);
+    for (int i = 0; i < warps; i++) order[i] = i;
+    for (;;) {
+        bool alive = false;
+        machine.moved = false;
+        std::shuffle(order.begin(), order.end(), machine.random);
+        for (int warp : order)
+            for (int i = warp * WARP; i < std::min(count, (warp + 1) * WARP); i++) {
+                if (machine.all[i]->done) continue;
+                alive = true;
+                machine.self = machine.all[i].get();
+                swapcontext(&machine.scheduler, &machine.all[i]->context);
+            }
+        if (!alive) break;
+        bool arrived = (!machine.moved || machine.random() % 4 == 0) && deliver();
+        if (!machine.moved && !arrived && machine.failure.empty())
+            machine.failure = "nobody in the block can go on: a barrier that not all reach";
+    }
+}
+
+template <typename Body>
+int run_grid(dim3 grid, int threads, int shared_bytes, Body body) {
+    if (shared_bytes > SHARED_BYTES) return 1;
+    machine.failure.clear();
+    machine.grid = grid;
+    machine.threads = dim3(threads);
+    machine.memory.resize(shared_bytes + 1024);
+    machine.shared = machine.memory.data();
+    machine.shared += (1024 - (uintptr_t)machine.shared % 1024) % 1024;
+    machine.shared_bytes = shared_bytes;
+    machine.random.seed(machine.options.seed);
+    machine.body = body;
+    for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+            for (unsigned x = 0; x < grid.x; x++) {
+                machine.block = dim3(x, y, z);
+                run_block();
+                if (!machine.failure.empty()) {
+                    machine.failure += " in block " + std::to_string(x) + "," + std::to_string(y) +
+                                       "," + std::to_string(z);
+                    return 2;
+                }
+            }
+    return 0;
+}
+
+}  // namespace simt
