@@ -50,7 +50,7 @@ SINGLE = {
     "workload.batch=${nowhere}": "can't resolve workload",
 }
 SWEPT = {
-    "kernel=glob(no_such_*)": "kernel=glob(no_such_*) matches nothing. There are: decode_",
+    "kernel=glob(no_such_*)": "kernel=glob(no_such_*) matches nothing. There are: cuda_",
     "workload.seq_len=range(5,5)": "workload.seq_len=range(5,5) has no values",
     "workload.seq_len=interval(0,1)": "an interval has no countable values",
     "workload.seq_len=128,x": "workload.seq_len=x must be a whole number, or null",
