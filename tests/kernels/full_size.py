@@ -1,0 +1,67 @@
+"""Problems of real sizes that our Triton kernels are compiled for, by kernel and by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.model import Problem
+
+
+def _attention(dim: int, **given: Any) -> Problem:
+    fields: dict[str, Any] = {"direction": "forward_backward", "causal": True}
+    return Problem(
+        heads_q=32, heads_kv=8, seq_q=4096, seq_k=4096, head_dim_qk=dim, head_dim_v=dim,
+        dtype="bf16", **fields | given,
+    )  # fmt: skip
+
+
+def _decode(dim: int, **given: Any) -> Problem:
+    fields: dict[str, Any] = {"seq_q": 1, "cache": "contiguous", "dtype": "bf16"}
+    return Problem(
+        operator="decode", batch=8, heads_q=32, heads_kv=8, seq_k=4096, head_dim_qk=dim,
+        head_dim_v=dim, causal=True, **fields | given,
+    )  # fmt: skip
+
+
+PAGED: dict[str, Any] = {"cache": "paged", "page_size": 16}
+WHOLE: dict[str, Any] = {"cache": "paged", "page_size": 64}
+INT8: dict[str, Any] = {"kv_dtype": "int8", "dtype": "fp16"}
+FULL: dict[str, Any] = {"softcap": 30.0, "window_left": 100}
+
+CASES: dict[str, dict[str, Problem]] = {
+    "triton_flash": {
+        f"D{dim}{' and all' * bool(more)}": _attention(dim, **more)
+        for dim in (64, 128, 256)
+        for more in ({}, {**FULL, "sinks": True, "lengths": "uniform", "batch": 4})
+    },
+    "decode_triton": {
+        f"D{dim} {name}": _decode(dim, **more)
+        for dim in (64, 128, 256)
+        for name, more in {
+            "contiguous": {},
+            "pages": PAGED,
+            "whole tiles in a page": WHOLE,
+            "int8": INT8,
+            "int8 pages": PAGED | INT8,
+            "16 tokens": {"seq_q": 16},  # 64 rows
+            "16 tokens and all": {"seq_q": 16, **PAGED, **FULL},
+            "8 tokens, int8 and all": {"seq_q": 8, **WHOLE, **INT8, **FULL},
+        }.items()
+    },
+}
+TESTED = [
+    ("triton_flash", "D128"),
+    ("decode_triton", "D128 contiguous"),
+    ("decode_triton", "D64 pages"),
+    ("decode_triton", "D128 int8 pages"),
+    ("decode_triton", "D128 16 tokens and all"),
+]
+"""Those that a test compiles: each takes seconds where Triton has nothing in its cache."""
+WIDE = {"forward", "attend"}
+"""Functions whose products have as many rows as the problem fills: wgmma takes 64 and more."""
+
+
+def wide(problem: Problem) -> bool:
+    """Whether the problem fills tiles of 64 rows, the least that wgmma takes."""
+    rows = problem.seq_q * (problem.group if problem.cache else 1)
+    return rows >= 64
