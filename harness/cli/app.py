@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 import harness
-from harness.cli.analysis_app import analysis_app
+from harness.cli.changes_app import changes_app
+from harness.cli.comparing_app import comparing_app
 from harness.cli.guard import guarded
 from harness.cli.options import KernelDirs, Multirun, Overrides, StoreUrl
+from harness.cli.showing_app import showing_app
 from harness.cli.store_app import store_app
 
 app = typer.Typer(
@@ -217,5 +219,6 @@ def cost(
     return cost_command(overrides or [], multirun, format)
 
 
-app.add_typer(analysis_app)  # without a name: its commands are commands of the program
+for group in (showing_app, comparing_app, changes_app):
+    app.add_typer(group)  # without a name: its commands are commands of the program
 app.add_typer(store_app, name="store")

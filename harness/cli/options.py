@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Analysed(StrEnum):
+    """How tables of an analysis are printed."""
+
+    table = "table"
+    md = "md"
+    json = "json"
+    csv = "csv"
+
+
+class Told(StrEnum):
+    """How what is told in words is printed."""
+
+    text = "text"
+    md = "md"
+    json = "json"
+
 
 StoreUrl = Annotated[
     str | None,
@@ -50,3 +69,7 @@ Experiments = Annotated[list[str] | None, typer.Option("--experiment", help="Exp
 Workloads = Annotated[list[str] | None, typer.Option("--workload", help="Workload name.")]
 Since = Annotated[str | None, typer.Option("--since", help="ISO date or time, or 7d, 12h.")]
 OutFile = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write here.")]
+ShownSweep = Annotated[
+    str, typer.Option(help="Sweep id, `last`, or `all`: the newest of each series.")
+]
+Baseline = Annotated[str | None, typer.Option(help="Kernel that speed-ups are relative to.")]
