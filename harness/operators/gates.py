@@ -196,9 +196,7 @@ def _row_checks(
         if expected.gate.kind != "max_error":
             return []
         bound = FACTOR * expected.baseline_row_error[name] + unit
-    rows = np.sqrt(np.square(error).mean(-1))
-    empty = scale == 0
-    ratio = np.where(empty, 0.0, rows / np.where(empty, 1.0, scale))
+    empty, ratio = scale == 0, row_errors(error, scale)
     where = np.unravel_index(int(ratio.argmax()), ratio.shape)
     note = f" × the row's scale {scale[where]:.2g}, in selected row {tuple(map(int, where))}"
     checks = [_Check(name, "row_error", float(ratio[where]), bound, note)]
@@ -226,6 +224,23 @@ def _gain_checks(
     note = f" ({GAIN_DEVIATIONS:g} × its standard error {deviation:.2g} + {slack:.2g}"
     note += f" + {FACTOR:g} × low-precision torch's {baseline:.2g})"
     return [_Check(name, "gain_error", gain, bound, note)]
+
+
+def row_scales(scale: Array, dtype: str) -> Array:
+    """``scale`` [...] of rows, none below what the accumulator rounds off beside the others.
+
+    dv of a key that nobody attends to may be 1e-30 of its neighbours': its share of error is that
+    of a score in its own dtype, e^0.25 in bf16, and nothing downstream can see it. 0 stays 0.
+    """
+    reach = UNIT_ROUNDOFF[ACCUMULATORS.get(dtype, "fp32")] * _rms(scale)
+    return np.where(scale > 0, np.maximum(scale, reach), 0.0)
+
+
+def row_errors(error: Array, scale: Array) -> Array:
+    """RMS of each row of ``error`` [..., dim] over its ``scale`` [...]; 0 where that is 0."""
+    rows = np.sqrt(np.square(error).mean(-1))
+    ratio: Array = np.divide(rows, scale, out=np.zeros_like(rows), where=scale > 0)
+    return ratio
 
 
 def gain_error(right: Array, error: Array, scale: Array, unit: float) -> tuple[float, float] | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.model import Problem
 from harness.operators.attention import reference
 from harness.operators.base import Expected, Gate, WrongOutput
-from harness.operators.gates import Judgement, judge
+from harness.operators.gates import Judgement, judge, row_scales
 from harness.operators.inputs import TORCH_DTYPES
 from harness.operators.masks import visible
 from tests.operators.problems import MASKS, attention
@@ -290,3 +290,13 @@ def test_a_selection_of_another_shape_is_not_judged() -> None:
         assert not verdict.ok
         assert verdict.accuracy is None
         assert verdict.reason.startswith(reason)
+
+
+def test_a_row_beyond_the_accumulators_reach_is_held_to_that_reach() -> None:
+    """1e-30 beside 1 needs not be right to a share of 1e-30; beside its like it does; 0 stays 0."""
+    floored = row_scales(np.array([1.0, 1.0, 1e-30, 0.0]), "bf16")
+    assert floored[3] == 0
+    assert floored[2] == pytest.approx(2.0**-24 * np.sqrt(0.5))
+    np.testing.assert_array_equal(floored[:2], 1.0)
+    alike = np.full(4, 1e-30)
+    np.testing.assert_array_equal(row_scales(alike, "bf16"), alike)

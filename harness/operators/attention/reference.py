@@ -17,7 +17,7 @@ from harness.operators.attention.cost import visible_pairs
 from harness.operators.attention.oracle import Arithmetic, Heads, Rows
 from harness.operators.attention.pairs import one_sequence
 from harness.operators.base import Expected
-from harness.operators.gates import UNIT_ROUNDOFF, gain_error
+from harness.operators.gates import UNIT_ROUNDOFF, gain_error, row_errors, row_scales
 from harness.operators.inputs import (
     TORCH_DTYPES,
     draw,
@@ -230,12 +230,11 @@ def expected(problem: Problem, seed: int) -> Expected:
     outputs, row_scale, max_error, row_error, gains = {}, {}, {}, {}, {}
     for name, pairs in parts.items():
         outputs[name] = np.stack([right.value.numpy() for right, _ in pairs])
-        row_scale[name] = np.stack([right.scale.numpy() for right, _ in pairs])
+        scale = np.stack([right.scale.numpy() for right, _ in pairs])
+        row_scale[name] = row_scales(scale, problem.dtype)
         error = np.stack([plain.value.double().numpy() for _, plain in pairs]) - outputs[name]
         max_error[name] = float(np.abs(error).max())
-        row_rms = np.sqrt(np.square(error).mean(-1))
-        ratio = row_rms / np.where(row_scale[name] > 0, row_scale[name], np.inf)
-        row_error[name] = float(ratio.max())
+        row_error[name] = float(row_errors(error, row_scale[name]).max())
         gains[name] = baseline_gain(problem, outputs[name], error, row_scale[name])
     total = sum(int(np.prod(shape)) for shape in output_shapes(problem).values())
     return Expected(

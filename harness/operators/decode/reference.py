@@ -21,6 +21,7 @@ from harness.operators.attention.oracle import Arithmetic, Heads, Rows
 from harness.operators.base import Expected, Gate
 from harness.operators.caches import cache_inputs, streams, token_rows
 from harness.operators.decode.cost import one_sequence
+from harness.operators.gates import row_errors, row_scales
 from harness.operators.inputs import TORCH_DTYPES, draw, draw_head
 from harness.operators.selection import Selection
 
@@ -62,16 +63,15 @@ def expected(problem: Problem, seed: int) -> Expected:
                 x = _heads(p, seed, sequence, head, arithmetic)
                 found.append(oracle.forward(x, torch.from_numpy(rows), one, arithmetic))
     out = np.stack([rows.value.numpy() for rows in right])
-    scale = np.stack([rows.scale.numpy() for rows in right])
+    scale = row_scales(np.stack([rows.scale.numpy() for rows in right]), p.dtype)
     error = np.stack([rows.value.double().numpy() for rows in plain]) - out
-    row_rms = np.sqrt(np.square(error).mean(-1))
     return Expected(
         outputs={"out": out},
         baseline_max_error={"out": float(np.abs(error).max())},
         share=out.size / (p.batch * p.heads_q * p.seq_q * p.head_dim_v),
         gate=QUANTISED_GATE if p.kv_dtype else Gate(),
         row_scale={"out": scale},
-        baseline_row_error={"out": float((row_rms / np.where(scale > 0, scale, np.inf)).max())},
+        baseline_row_error={"out": float(row_errors(error, scale).max())},
         baseline_gain_error={"out": attention.baseline_gain(p, out, error, scale)},
     )
 
