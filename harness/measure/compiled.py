@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
+
+from harness.measure.loader import KERNEL_MODULES
 
 from harness.measure import nvcc
 
@@ -99,9 +99,10 @@ def _counters() -> dict[tuple[str, str], int]:
     )
 
 
-_scanned: WeakKeyDictionary[ModuleType, tuple[int, tuple[Any, ...]]] = WeakKeyDictionary()
-"""Of each module looked at, how many names it had, and the autotuners among them. There are
-thousands of modules, nearly all of them as they were when the job before was measured."""
+_scanned: dict[str, tuple[Any, ...]] = {}
+"""The autotuners that stand in a module, by its name. There are thousands of modules, and looking
+into each would cost every job milliseconds; only kernels' files are loaded anew under their name.
+"""
 
 
 def _autotuners() -> Iterator[Any]:
@@ -109,19 +110,19 @@ def _autotuners() -> Iterator[Any]:
     kind = getattr(sys.modules.get("triton.runtime.autotuner"), "Autotuner", None)
     if kind is None:
         return
-    seen: set[int] = set()
-    for module in list(sys.modules.values()):
-        if not issubclass(type(module), ModuleType):
-            continue
-        names = vars(module)
-        count, found = _scanned.get(module, (-1, ()))
-        if count != len(names):
-            found = tuple(t for value in list(names.values()) for t in _within(value, kind))
-            _scanned[module] = len(names), found
-        for tuner in found:
-            if id(tuner) not in seen:
-                seen.add(id(tuner))
-                yield tuner
+    afresh = {name for name in _scanned if name.startswith(KERNEL_MODULES)}
+    for name in (sys.modules.keys() - _scanned.keys()) | afresh:
+        values = list(_names(sys.modules.get(name)).values())
+        _scanned[name] = tuple(tuner for value in values for tuner in _within(value, kind))
+    yield from {id(tuner): tuner for tuners in _scanned.values() for tuner in tuners}.values()
+
+
+def _names(module: Any) -> dict[str, Any]:
+    """A module's namespace, without waking one that loads lazily; {} for what isn't a module."""
+    try:
+        return object.__getattribute__(module, "__dict__")  # type: ignore[no-any-return]
+    except AttributeError:
+        return {}
 
 
 def _within(value: Any, kind: type[Any]) -> Iterator[Any]:

@@ -20,6 +20,9 @@ from harness.errors import KernelError, did_you_mean
 from harness.measure.files import source_files
 from harness.model import Kernel
 
+KERNEL_MODULES = "_attnbench_kernel_"
+"""What the names of kernels' modules begin with in ``sys.modules``."""
+
 
 def kernel_path(kernel: Kernel) -> Path:
     """Where the kernel's code is on this machine. Raises KernelError if it isn't there."""
@@ -52,7 +55,7 @@ def load_kernel(kernel: Kernel) -> ModuleType:
     ``build``. What the file raises while importing other than an Exception passes through.
     """
     path = kernel_path(kernel)
-    name = f"_attnbench_kernel_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"{KERNEL_MODULES}{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise KernelError(f"kernel {kernel.name}: {path} is not a Python file")

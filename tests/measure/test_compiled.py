@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from harness.measure.compiled import CompileWatch
+from harness.measure.loader import KERNEL_MODULES
 
 
 class Autotuner:
@@ -33,7 +34,7 @@ def triton(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     autotuner = ModuleType("triton.runtime.autotuner")
     autotuner.Autotuner = Autotuner  # type: ignore[attr-defined]
-    tuner, kernel = Autotuner("_forward"), ModuleType("a_kernel")
+    tuner, kernel = Autotuner("_forward"), ModuleType(f"{KERNEL_MODULES}a")
     kernel.forward = tuner  # type: ignore[attr-defined]
     for module in (knobs, autotuner, kernel):
         monkeypatch.setitem(sys.modules, module.__name__, module)
