@@ -53,7 +53,7 @@ def kernel_rows(folders: list[Path]) -> list[dict[str, Any]]:
     devices = [*local_gpus(known), known[CPU]]
     found = kernels(folders)
     rows: list[dict[str, Any]] = []
-    errors = {name: e for name, k in found.items() if (e := source_error(k)) is not None}
+    errors = {n: e for n, k in found.items() if k.folder and (e := source_error(k)) is not None}
     theirs = [
         k for n, k in found.items() if k.folder and n not in errors and not k.missing_packages
     ]

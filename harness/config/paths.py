@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import harness
@@ -10,16 +11,17 @@ from harness.errors import ConfigError
 
 def conf_dir() -> Path:
     """The folder of Hydra groups that ships with attnbench."""
-    return _shipped("conf", marker="config.yaml")
+    return _shipped(harness.__file__, "conf", "config.yaml")
 
 
 def kernels_dir() -> Path:
     """The folder of kernel sources that ships with attnbench. Never importable as a package."""
-    return _shipped("kernels")
+    return _shipped(harness.__file__, "kernels")
 
 
-def _shipped(name: str, marker: str = "") -> Path:
-    package = Path(harness.__file__).resolve().parent
+@cache
+def _shipped(file: str, name: str, marker: str = "") -> Path:
+    package = Path(file).resolve().parent
     candidates = (package / name, package.parent / name)
     for folder in candidates:
         if (folder / marker).exists():

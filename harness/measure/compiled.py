@@ -15,9 +15,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from harness.measure.loader import KERNEL_MODULES
-
 from harness.measure import nvcc
+from harness.measure.loader import KERNEL_MODULES
 
 COLD = "cold"
 """Something was compiled for this job."""
