@@ -4,17 +4,18 @@
 #include "attention.cuh"
 
 #ifndef HOST_MODEL
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-
+// Not <cuda_fp16.h>, which takes nvcc longer to read than all of a kernel.
 struct Fp16 {
     static __device__ __forceinline__ float wide(uint16_t bits) {
-        return __half2float(__ushort_as_half(bits));
+        float x;
+        asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+        return x;
     }
     // Two numbers in one register, `low` in the lower half, rounded to nearest.
     static __device__ __forceinline__ uint32_t pack(float low, float high) {
-        __half2 both = __floats2half2_rn(low, high);
-        return *reinterpret_cast<uint32_t *>(&both);
+        uint32_t two;
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(high), "f"(low));
+        return two;
     }
 };
 
@@ -23,8 +24,9 @@ struct Bf16 {
         return __uint_as_float(uint32_t(bits) << 16);
     }
     static __device__ __forceinline__ uint32_t pack(float low, float high) {
-        __nv_bfloat162 both = __floats2bfloat162_rn(low, high);
-        return *reinterpret_cast<uint32_t *>(&both);
+        uint32_t two;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(two) : "f"(high), "f"(low));
+        return two;
     }
 };
 #endif

@@ -1,4 +1,4 @@
-"""What nvcc makes of our CUDA sources for one architecture: PTX, and what each kernel takes."""
+"""What nvcc makes of our CUDA sources: PTX, a library, and what each kernel takes."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ needs_nvcc = pytest.mark.skipif(
     find_program("nvcc") is None, reason="no nvcc: install the CUDA toolkit"
 )
 ENTRY = re.compile(
-    r"Compiling entry function '(?P<name>\w+)' for '\w+'\n.*Function properties.*\n"
-    r"\s*(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
+    r"Compiling entry function '(?P<name>\w+)' for 'sm_(?P<architecture>\w+)'\n"
+    r".*Function properties.*\n\s*(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
     r"(?P<loads>\d+) bytes spill loads\n.*Used (?P<registers>\d+) registers"
     r"(?P<rest>.*)"
 )
@@ -44,14 +44,14 @@ class Resources:
 
 @dataclass(frozen=True)
 class Compiled:
-    """One source for one architecture."""
+    """The source of one kernel's file, for all architectures that it names."""
 
     library: Path
-    ptx: str
+    ptx: tuple[str, ...]
     said: str
     """ptxas's words."""
-    resources: dict[str, Resources]
-    """By kernel: ``naive<Fp16,128>``."""
+    resources: tuple[tuple[str, str, Resources], ...]
+    """(architecture, kernel as ``naive<Fp16,128>``, what it takes)."""
 
 
 def cuda_kernels() -> list[str]:
@@ -59,40 +59,38 @@ def cuda_kernels() -> list[str]:
     return [name for name, kernel in shipped().items() if "nvcc" in kernel.programs]
 
 
-def recipe(name: str) -> Recipe:
-    """What a kernel is built of."""
-    kernel = shipped()[name]
-    return Recipe.of(kernels_dir() / kernel.file, load_kernel(kernel).CUDA)
+def files() -> list[str]:
+    """Their files, each once."""
+    return list(dict.fromkeys(shipped()[name].file for name in cuda_kernels()))
 
 
-def built() -> list[tuple[str, str]]:
-    """(kernel file, architecture) of everything that is compiled; a file counts once."""
-    files = {shipped()[name].file: name for name in cuda_kernels()}
-    return [(file, a) for file, name in files.items() for a in recipe(name).architectures]
+def recipe(file: str) -> Recipe:
+    """What a kernel's file is built of."""
+    return Recipe.of(kernels_dir() / file, load_kernel(Kernel("compiled", "", file)).CUDA)
 
 
 @cache
-def compiled(file: str, architecture: str) -> Compiled:
-    """The first source of a kernel's file, compiled with the harness's own flags."""
-    made = Recipe.of(kernels_dir() / file, load_kernel(Kernel("compiled", "attention", file)).CUDA)
-    place = Path(tempfile.mkdtemp(prefix="nvcc-"))
+def compiled(file: str) -> Compiled:
+    """A kernel's file compiled with the harness's own flags."""
+    made, place = recipe(file), Path(tempfile.mkdtemp(prefix="nvcc-"))
     command = [
-        str(find_program("nvcc")), *FLAGS, *made.flags, gencode(architecture), "-Xptxas", "-v",
-        "--keep", "--keep-dir", str(place), "-o", str(place / "library.so"),
-        str(made.sources[0]),
+        str(find_program("nvcc")), *FLAGS, *made.flags, *map(gencode, made.architectures),
+        *("-Xptxas", "-v", "--threads", "2", "--keep", "--keep-dir", str(place)),
+        *("-o", str(place / "library.so"), *map(str, made.sources)),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=place)
     assert done.returncode == 0, done.stderr[:4000]
-    ptx = next(place.glob("*.ptx")).read_text()
-    resources = dict(map(_entry, ENTRY.finditer(done.stderr)))
+    ptx = tuple(path.read_text() for path in place.glob("*.ptx"))
+    resources = tuple(map(_entry, ENTRY.finditer(done.stderr)))
     return Compiled(place / "library.so", ptx, done.stderr, resources)
 
 
-def _entry(found: re.Match[str]) -> tuple[str, Resources]:
+def _entry(found: re.Match[str]) -> tuple[str, str, Resources]:
     mangled = MANGLED.search(found["name"])
     assert mangled, found["name"]
     values = re.findall(r"L[ib](\d+)E", mangled[3])
     shared = re.search(r"(\d+) bytes smem", found["rest"])
     spilled = max(int(found[what]) for what in ("stack", "stores", "loads"))
     resources = Resources(int(found["registers"]), spilled, int(shared[1]) if shared else 0)
-    return f"{mangled[1]}<{','.join([mangled[2], *values])}>", resources
+    name = f"{mangled[1]}<{','.join([mangled[2], *values])}>"
+    return found["architecture"], name, resources

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from harness.config.paths import kernels_dir
+from harness.measure.files import source_files
 from harness.measure.loader import load_kernel
 from harness.measure.nvcc import Library, Recipe
 from harness.model import Kernel
@@ -27,15 +28,26 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no g++: apt-get in
 
 
 @cache
-def library_file(file: str) -> Path:
-    """The kernel's library for a CPU, built once in a test run."""
+def library_file(file: str, fault: tuple[str, str] | None = None) -> Path:
+    """The kernel's library for a CPU, built once in a test run.
+
+    With ``fault``: of a copy of its sources in which one text is replaced by the other.
+    """
     path = kernels_dir() / file
-    module = load_kernel(Kernel("built", "attention", file))
-    recipe = Recipe.of(path, module.CUDA)
+    if fault is not None:
+        copy = Path(tempfile.mkdtemp(prefix="faulty-")) / "kernels"
+        shutil.copytree(kernels_dir(), copy)
+        path = copy / file
+        changed = [f for f in source_files(path) if fault[0] in f.read_text()]
+        assert len(changed) == 1, f"{fault[0]} stands in {len(changed)} files"
+        changed[0].write_text(changed[0].read_text().replace(*fault))
+    recipe = Recipe.of(path, load_kernel(Kernel("built", "", file)).CUDA)
     out = Path(tempfile.mkdtemp(prefix="simt-")) / f"{path.stem}.so"
     command = [
-        str(COMPILER), "-shared", "-fPIC", "-std=c++20", "-O2", "-Wall", "-Wno-unknown-pragmas",
+        str(COMPILER), "-shared", "-fPIC", "-std=c++20", "-O1", "-Wall", "-Wno-unknown-pragmas",
         "-Wno-unused-function", "-Werror", "-fno-strict-aliasing",
+        "-U_FORTIFY_SOURCE",  # which takes a jump between stacks for an error
+
         f'-DHOST_MODEL="{SIMT / "cuda.h"}"', "-x", "c++", *map(str, recipe.sources), "-o", str(out),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -43,21 +55,25 @@ def library_file(file: str) -> Path:
     return out
 
 
-def emulated(file: str, seed: int = 0, *, eager: bool = False) -> Library:
+def emulated(
+    file: str, seed: int = 0, *, eager: bool = False, fault: tuple[str, str] | None = None
+) -> Library:
     """The library, its warps in an order of ``seed``, asynchronous work done late or at once."""
-    library = Library(library_file(file))
+    library = Library(library_file(file, fault))
     library.number("simt_options", seed, int(eager))
     return library
 
 
-def loader(seed: int = 0, *, eager: bool = False) -> Callable[[Kernel], ModuleType]:
+def loader(
+    seed: int = 0, *, eager: bool = False, fault: tuple[str, str] | None = None
+) -> Callable[[Kernel], ModuleType]:
     """As ``load_kernel``, but the kernel's library is the emulated one."""
 
     def load(kernel: Kernel) -> ModuleType:
         module = load_kernel(kernel)
 
         def library(device: torch.device) -> Library:
-            return emulated(kernel.file, seed, eager=eager)
+            return emulated(kernel.file, seed, eager=eager, fault=fault)
 
         vars(module)["library"] = library
         return module

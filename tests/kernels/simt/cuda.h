@@ -73,3 +73,5 @@ extern "C" __attribute__((weak)) int simt_options(int seed, int eager) {
     simt::machine.options.eager = eager;
     return 0;
 }
+
+#include "ptx.h"

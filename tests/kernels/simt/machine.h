@@ -8,6 +8,7 @@
 #pragma once
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 #include <ucontext.h>
@@ -54,7 +55,9 @@ struct Thread {
     dim3 index;
     int number;
     bool done = false;
-    ucontext_t context;
+    bool started = false;
+    ucontext_t context;  // where it begins
+    jmp_buf at;          // where it goes on: unlike swapcontext, longjmp asks the system for nothing
     std::unique_ptr<char[]> stack;
     std::vector<Copy> open;                 // not yet in a group
     std::vector<std::vector<Copy>> groups;  // committed, oldest first
@@ -82,7 +85,7 @@ struct Machine {
     int shared_bytes = 0;
     std::vector<std::function<void()>> in_flight;  // asynchronous work of no thread: bulk copies
     Thread *self = nullptr;
-    ucontext_t scheduler;
+    jmp_buf scheduler;
     bool moved = false;
     std::string failure;
     std::function<void()> body;
@@ -101,7 +104,7 @@ inline void fail(const std::string &what) {
 }
 
 inline void yield() {
-    swapcontext(&self().context, &machine.scheduler);
+    if (!_setjmp(self().at)) _longjmp(machine.scheduler, 1);
     if (!machine.failure.empty()) throw Stopped();
 }
 
@@ -148,7 +151,7 @@ inline void enter(unsigned low, unsigned high) {
     }
     thread->done = true;
     machine.moved = true;
-    swapcontext(&thread->context, &machine.scheduler);
+    _longjmp(machine.scheduler, 1);
 }
 
 inline void start(Thread &thread) {
@@ -156,9 +159,18 @@ inline void start(Thread &thread) {
     getcontext(&thread.context);
     thread.context.uc_stack.ss_sp = thread.stack.get();
     thread.context.uc_stack.ss_size = STACK_BYTES;
-    thread.context.uc_link = &machine.scheduler;
+    thread.context.uc_link = nullptr;
     uint64_t at = (uint64_t)&thread;
     makecontext(&thread.context, (void (*)())enter, 2, (unsigned)at, (unsigned)(at >> 32));
+}
+
+// Let a thread run until it waits or ends.
+inline void go_on(Thread &thread) {
+    machine.self = &thread;
+    if (_setjmp(machine.scheduler)) return;
+    if (thread.started) _longjmp(thread.at, 1);
+    thread.started = true;
+    setcontext(&thread.context);
 }
 
 // One of the bulk copies under way arrives, if there is any.
@@ -195,8 +207,7 @@ inline void run_block() {
             for (int i = warp * WARP; i < std::min(count, (warp + 1) * WARP); i++) {
                 if (machine.all[i]->done) continue;
                 alive = true;
-                machine.self = machine.all[i].get();
-                swapcontext(&machine.scheduler, &machine.all[i]->context);
+                go_on(*machine.all[i]);
             }
         if (!alive) break;
         bool arrived = (!machine.moved || machine.random() % 4 == 0) && deliver();

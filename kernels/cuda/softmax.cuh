@@ -1,0 +1,110 @@
+// The running softmax of a warp's rows, and the two products around it, on mma.sync.
+//
+//     Milakov and Gimelshein 2018 (arXiv 1805.02867), algorithm 3; Dao 2023 (arXiv 2307.08691), section 3.1
+//
+// A warp owns TILES x 16 rows. Per row: the largest score so far, and this lane's share of the sum of
+// the weights (a row's four lanes add theirs up once, at the end). Scores stay as the product gave them;
+// scale and log2(e) come in with the exponent: exp2(score * factor - top * factor) is one multiply-add.
+#pragma once
+
+#include "fragments.cuh"
+#include "ptx.cuh"
+
+template <int TILES>
+struct RunningSoftmax {
+    float top[TILES][2], total[TILES][2];  // rows group and group + 8 of each tile
+
+    __device__ __forceinline__ void begin() {
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+            for (int half = 0; half < 2; half++) top[m][half] = -INFINITY, total[m][half] = 0;
+    }
+
+    // Scores of a tile become weights; `out` shrinks to what it weighs beside them.
+    template <int COLUMNS, int OUT>
+    __device__ __forceinline__ void take(float (&scores)[TILES][COLUMNS][4], float (&out)[TILES][OUT][4],
+                                         float factor) {
+#pragma unroll
+        for (int m = 0; m < TILES; m++) {
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                float higher = top[m][half];
+#pragma unroll
+                for (int n = 0; n < COLUMNS; n++)
+                    higher = fmaxf(higher, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
+                higher = largest_of_quad(higher);
+                float base = higher == -INFINITY ? 0 : higher * factor;  // a row that has seen nothing
+                float shrink = power_of_two(top[m][half] * factor - base);
+                top[m][half] = higher;
+                float sum = 0;
+#pragma unroll
+                for (int n = 0; n < COLUMNS; n++) {
+#pragma unroll
+                    for (int i = 2 * half; i < 2 * half + 2; i++) {
+                        scores[m][n][i] = power_of_two(scores[m][n][i] * factor - base);
+                        sum += scores[m][n][i];
+                    }
+                }
+                total[m][half] = total[m][half] * shrink + sum;
+#pragma unroll
+                for (int n = 0; n < OUT; n++) {
+                    out[m][n][2 * half] *= shrink;
+                    out[m][n][2 * half + 1] *= shrink;
+                }
+            }
+        }
+    }
+};
+
+// scores = q kT for 8 * COLUMNS keys, whose tile of rows of DIM elements begins at k.
+template <typename Element, int DIM, int TILES, int COLUMNS>
+__device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS][4],
+                                      const uint32_t (&q)[TILES][DIM / 16][4], const uint16_t *k,
+                                      int lane) {
+    RowAndChunk mine = columns_as_rows(lane);
+#pragma unroll
+    for (int n = 0; n < COLUMNS; n += 2) {
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+            for (int i = 0; i < 4; i++) scores[m][n][i] = scores[m][n + 1][i] = 0;
+#pragma unroll
+        for (int d = 0; d < DIM / 16; d++) {
+            uint32_t b[4];
+            load_matrices(b, k + place_of(n * 8 + mine.row, d * 2 + mine.chunk, DIM));
+#pragma unroll
+            for (int m = 0; m < TILES; m++) {
+                multiply(Element(), scores[m][n], q[m][d], b[0], b[1]);
+                multiply(Element(), scores[m][n + 1], q[m][d], b[2], b[3]);
+            }
+        }
+    }
+}
+
+// out += weights v for 8 * COLUMNS keys; the weights are rounded to the element's type.
+template <typename Element, int DIM, int TILES, int COLUMNS>
+__device__ __forceinline__ void weigh(float (&out)[TILES][DIM / 8][4],
+                                      const float (&weights)[TILES][COLUMNS][4], const uint16_t *v,
+                                      int lane) {
+    RowAndChunk mine = sixteen_by_two(lane);
+#pragma unroll
+    for (int n = 0; n < COLUMNS; n += 2) {
+        uint32_t a[TILES][4];
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const float(&pair)[4] = weights[m][n + i / 2];
+                a[m][i] = Element::pack(pair[i % 2 * 2], pair[i % 2 * 2 + 1]);
+            }
+#pragma unroll
+        for (int d = 0; d < DIM / 16; d++) {
+            uint32_t b[4];
+            load_transposed(b, v + place_of(n * 8 + mine.row, d * 2 + mine.chunk, DIM));
+#pragma unroll
+            for (int m = 0; m < TILES; m++) {
+                multiply(Element(), out[m][2 * d], a[m], b[0], b[1]);
+                multiply(Element(), out[m][2 * d + 1], a[m], b[2], b[3]);
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+"""Our CUDA kernels' own sources on a CPU (simt/), over all that they claim, held to the oracle.
+
+What an instruction does is as simt/ has it from the PTX ISA; everything else, which is indices,
+masks, bounds, barriers, stages and the algebra, is the kernel's own. Asynchronous work is done as
+late as the kernel allows, then at once, and warps take turns in another order: what is read too
+early or overwritten too soon is wrong in one of them.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.config.catalog import gpus
+from harness.measure.contract import attempt
+from harness.measure.outcome import Trial
+from harness.model import Problem
+from tests.kernels.claims import expected, shipped, thinned
+from tests.kernels.cuda_sources import cuda_kernels
+from tests.kernels.emulated import loader, needs_compiler
+
+CPU = torch.device("cpu")
+H100 = gpus()["h100"]
+CASES = [
+    (name, problem)
+    for name in cuda_kernels()
+    for dtype in ("fp16", "bf16")
+    for problem in thinned(name, dtype, "forward", H100)
+]
+LONGER = {  # several tiles of rows and of keys, so that stages are used again
+    "causal": Problem(2, 1, 200, 333, 64, 64, "bf16", causal=True),
+    "window": Problem(1, 1, 300, 300, 128, 128, "fp16", window_left=70, window_right=10),
+}
+FAULTS = [  # two of many that were tried: barriers, counts of a pipeline, bounds, layouts
+    ("cuda_flash", ("wait_for_block();\n        fetch_keys", "fetch_keys")),
+    ("cuda_flash", ("(chunk ^ (row & 7))", "(chunk ^ (row & 3))")),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("name", "problem"), CASES, ids=lambda x: getattr(x, "key", x))
+def test_its_numbers_are_right(name: str, problem: Problem) -> None:
+    outcome = attempt(Trial(shipped()[name], problem), CPU, expected, loader())
+    assert outcome.status == "passed", outcome.reason
+    assert outcome.repeatable
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", [n for n in cuda_kernels() if n not in ("cuda_naive",)])
+@pytest.mark.parametrize("mask", LONGER)
+@pytest.mark.parametrize(("seed", "eager"), [(1, False), (2, True)])
+def test_no_order_of_warps_or_copies_makes_it_wrong(
+    name: str, mask: str, seed: int, eager: bool
+) -> None:
+    problem = LONGER[mask]
+    if shipped()[name].refusal(problem, H100):
+        pytest.skip(f"{name} doesn't claim it")
+    load = loader(seed, eager=eager)
+    outcome = attempt(Trial(shipped()[name], problem), CPU, expected, load)
+    assert outcome.status == "passed", outcome.reason
+
+
+@needs_compiler
+@pytest.mark.parametrize(("name", "fault"), FAULTS)
+def test_a_planted_fault_is_found(name: str, fault: tuple[str, str]) -> None:
+    """What this file rests on: the model of a GPU shows races, wrong bounds, bank conflicts."""
+    problems = [p for p in LONGER.values() if shipped()[name].refusal(p, H100) is None]
+    statuses = {
+        attempt(
+            Trial(shipped()[name], p), CPU, expected, loader(1, eager=eager, fault=fault)
+        ).status
+        for p in problems
+        for eager in (False, True)
+    }
+    assert "failed" in statuses
