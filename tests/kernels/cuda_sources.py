@@ -23,9 +23,9 @@ needs_nvcc = pytest.mark.skipif(
 )
 ENTRY = re.compile(
     r"Compiling entry function '(?P<name>\w+)' for 'sm_(?P<architecture>\w+)'\n"
-    r".*Function properties.*\n\s*(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
-    r"(?P<loads>\d+) bytes spill loads\n.*Used (?P<registers>\d+) registers"
-    r"(?P<rest>.*)"
+    r".*Function properties.*\n"
+    r"\s*(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
+    r"(?P<loads>\d+) bytes spill loads\n.*Used (?P<registers>\d+) registers(?P<rest>.*)"
 )
 MANGLED = re.compile(r"\d+([a-z_]+)I\d+(Fp16|Bf16)((?:L[ib]\d+E)*)")
 
