@@ -10,23 +10,42 @@ extern "C" __attribute__((visibility("default"), weak)) const char *cuda_error_t
     return cudaGetErrorString(cudaError_t(code));
 }
 
-// Queue `kernel` with `bytes` of dynamic shared memory a block; 0 or a cudaError_t.
+// An error that was reported must not show in a neighbour's call.
+inline int reported(cudaError_t error) {
+    if (error != cudaSuccess) cudaGetLastError();
+    return error;
+}
+
+// Have `kernel` take `bytes` of dynamic shared memory a block.
+template <typename... Parameters>
+cudaError_t allow_shared(void (*kernel)(Parameters...), int bytes) {
+    return cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+}
+
+// Queue `kernel`; 0 or a cudaError_t.
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), dim3 grid, int threads, int bytes, void *stream,
            Arguments... arguments) {
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaSuccess;
-    cudaError_t error = cudaFuncSetAttribute(
-        (const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-    if (error != cudaSuccess) {
-        cudaGetLastError();  // an error that was reported must not show in a neighbour's call
-        return error;
-    }
+    cudaError_t error = allow_shared(kernel, bytes);
+    if (error != cudaSuccess) return reported(error);
     cudaLaunchConfig_t config = {};
     config.gridDim = grid;
     config.blockDim = dim3(threads);
     config.dynamicSmemBytes = bytes;
     config.stream = (cudaStream_t)stream;
-    error = cudaLaunchKernelEx(&config, kernel, arguments...);
-    if (error != cudaSuccess) cudaGetLastError();
-    return error;
+    return reported(cudaLaunchKernelEx(&config, kernel, arguments...));
+}
+
+// How many blocks of `kernel` the current GPU holds at a time; 0 or a cudaError_t.
+template <typename... Parameters>
+int places_of(void (*kernel)(Parameters...), int threads, int bytes, int *places) {
+    int device, processors, blocks;
+    cudaError_t error = cudaGetDevice(&device);
+    if (error == cudaSuccess)
+        error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+    if (error == cudaSuccess) error = allow_shared(kernel, bytes);
+    if (error == cudaSuccess)
+        error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, threads, bytes);
+    if (error == cudaSuccess) *places = processors * greater(blocks, 1);
+    return reported(error);
 }

@@ -21,20 +21,26 @@ REGISTERS = {  # in fp16 as in bf16, the most of any architecture that is named
     "naive<128>": 168,
     "flash<64>": 239,
     "flash<128>": 217,
+    "split_kv<64>": 127,
+    "split_kv<128>": 168,
+    "merge_splits<64>": 64,
+    "merge_splits<128>": 40,
 }
 SLACK = 8
 """How many registers another ptxas may take more."""
+ON_SM_80 = (
+    "cp.async.cg.shared.global",
+    "cp.async.wait_group",
+    "ldmatrix.sync.aligned.m8n8.x4.shared.b16",
+    "ldmatrix.sync.aligned.m8n8.x4.trans",
+    "mma.sync.aligned.m16n8k16.row.col.f32.f16",
+    "mma.sync.aligned.m16n8k16.row.col.f32.bf16",
+    "ex2.approx.ftz.f32",
+)
 INSTRUCTIONS = {
     "attention/cuda_naive.py": ("fma.rn.f32", "ex2.approx"),
-    "attention/cuda_flash.py": (
-        "cp.async.cg.shared.global",
-        "cp.async.wait_group 1",
-        "ldmatrix.sync.aligned.m8n8.x4.shared.b16",
-        "ldmatrix.sync.aligned.m8n8.x4.trans",
-        "mma.sync.aligned.m16n8k16.row.col.f32.f16",
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16",
-        "ex2.approx.ftz.f32",
-    ),
+    "attention/cuda_flash.py": ON_SM_80,
+    "decode/cuda_split_kv.py": ON_SM_80,
 }
 """What must stand in the PTX."""
 
