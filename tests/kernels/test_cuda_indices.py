@@ -123,7 +123,7 @@ def test_splits_fill_the_gpu_and_no_more(
 
 
 def test_lanes_hold_what_the_isa_says(indices: ctypes.CDLL) -> None:
-    """mma.m16n8k16's accumulator; ldmatrix.x4's matrices in the order of the operands' registers."""
+    """mma.m16n8k16's accumulator; ldmatrix.x4's matrices in the operands' order."""
     held = set()
     for lane in range(32):
         a_row, a_chunk, b_row, b_chunk, *cells = numbers(indices, "fragment", 12, lane)
