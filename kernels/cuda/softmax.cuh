@@ -20,9 +20,9 @@ struct RunningSoftmax {
             for (int half = 0; half < 2; half++) top[m][half] = -INFINITY, total[m][half] = 0;
     }
 
-    // Scores of a tile become weights; `out` shrinks to what it weighs beside them.
-    template <int COLUMNS, int OUT>
-    __device__ __forceinline__ void take(float (&scores)[TILES][COLUMNS][4], float (&out)[TILES][OUT][4],
+    // Scores of a tile become weights; beside them, what was before weighs `shrink` of what it did.
+    template <int COLUMNS>
+    __device__ __forceinline__ void take(float (&scores)[TILES][COLUMNS][4], float (&shrink)[TILES][2],
                                          float factor) {
 #pragma unroll
         for (int m = 0; m < TILES; m++) {
@@ -34,7 +34,7 @@ struct RunningSoftmax {
                     higher = fmaxf(higher, fmaxf(scores[m][n][2 * half], scores[m][n][2 * half + 1]));
                 higher = largest_of_quad(higher);
                 float base = higher == -INFINITY ? 0 : higher * factor;  // a row that has seen nothing
-                float shrink = power_of_two(top[m][half] * factor - base);
+                shrink[m][half] = power_of_two(top[m][half] * factor - base);
                 top[m][half] = higher;
                 float sum = 0;
 #pragma unroll
@@ -45,16 +45,22 @@ struct RunningSoftmax {
                         sum += scores[m][n][i];
                     }
                 }
-                total[m][half] = total[m][half] * shrink + sum;
-#pragma unroll
-                for (int n = 0; n < OUT; n++) {
-                    out[m][n][2 * half] *= shrink;
-                    out[m][n][2 * half + 1] *= shrink;
-                }
+                total[m][half] = total[m][half] * shrink[m][half] + sum;
             }
         }
     }
 };
+
+template <int TILES, int COLUMNS>
+__device__ __forceinline__ void shrink_rows(float (&out)[TILES][COLUMNS][4],
+                                            const float (&shrink)[TILES][2]) {
+#pragma unroll
+    for (int m = 0; m < TILES; m++)
+#pragma unroll
+        for (int n = 0; n < COLUMNS; n++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) out[m][n][i] *= shrink[m][i / 2];
+}
 
 // scores = q kT for 8 * COLUMNS keys, whose tile of rows of DIM elements begins at k.
 template <typename Element, int DIM, int TILES, int COLUMNS>

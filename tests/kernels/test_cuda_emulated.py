@@ -30,6 +30,7 @@ CASES = [
 LONGER = {  # several tiles of rows and of keys, so that stages are used again
     "causal": Problem(2, 1, 200, 333, 64, 64, "bf16", causal=True),
     "window": Problem(1, 1, 300, 300, 128, 128, "fp16", window_left=70, window_right=10),
+    "many tiles": Problem(1, 1, 130, 700, 128, 128, "bf16"),
     "paged": Problem(
         8, 2, 3, 900, 64, 64, "bf16", operator="decode", batch=2, causal=True,
         cache="paged", page_size=12, lengths="uniform", lengths_seed=3,
@@ -43,6 +44,8 @@ FAULTS = [  # two of many that were tried: barriers, counts of a pipeline, bound
     ("cuda_flash", ("wait_for_block();\n        fetch_keys", "fetch_keys")),
     ("cuda_flash", ("(chunk ^ (row & 7))", "(chunk ^ (row & 3))")),
     ("decode_cuda_split_kv", ("copy_wait<STAGES - 1>();", "copy_wait<STAGES>();")),
+    ("cuda_hopper", ("products_wait<1>(c.flat_scores());", "products_wait<2>(c.flat_scores());")),
+    ("cuda_hopper", ("c.release(shared.k_empty(now.stage));\n", "\n")),
 ]
 
 

@@ -29,6 +29,7 @@ def indices(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     subprocess.run(command, check=True)
     library = ctypes.CDLL(str(out))
     library.cached_row.restype = ctypes.c_int64
+    library.columns_descriptor.restype = library.rows_descriptor.restype = ctypes.c_uint64
     return library
 
 
@@ -137,3 +138,40 @@ def test_lanes_hold_what_the_isa_says(indices: ctypes.CDLL) -> None:
             assert (row, column) == (lane // 4 + 8 * (i >= 2), 2 * (lane % 4) + (i & 1))
             held.add((row, column))
     assert held == set(itertools.product(range(16), range(8)))
+
+
+def swizzled(address: int) -> int:
+    """TMA's and wgmma's 128-byte swizzle: bits 4-6 are exclusive-ored with bits 7-9."""
+    return address ^ ((address >> 3) & 0x70)
+
+
+def fields(descriptor: int) -> tuple[int, int, int]:
+    """Start address, leading and stride byte offsets (PTX ISA 8.7, 9.7.15.5.1)."""
+    assert descriptor >> 62 == 1  # the 128-byte swizzle
+    assert (descriptor >> 49) & 7 == 0  # patterns begin at multiples of 1024 bytes
+    address, leading, stride = ((descriptor >> at & 0x3FFF) << 4 for at in (0, 16, 32))
+    return address, leading, stride
+
+
+@pytest.mark.parametrize(("rows", "dim"), [(64, 64), (64, 128), (128, 64), (128, 128)])
+def test_descriptors_point_at_what_tma_brought(rows: int, dim: int, indices: ctypes.CDLL) -> None:
+    """A tile as boxes of 64 columns put it into shared memory, read back as wgmma would."""
+    base, tile = 3 * 1024, np.arange(rows * dim).reshape(rows, dim)
+    memory = {}
+    for panel, row, column in itertools.product(range(dim // 64), range(rows), range(64)):
+        at = base + panel * rows * 128 + row * 128 + column * 2
+        memory[swizzled(at)] = tile[row, panel * 64 + column]
+    assert len(memory) == rows * dim
+    for step in range(dim // 16):  # q and k: the summed index lies along the rows
+        start, _, stride = fields(indices.columns_descriptor(base, rows, step))
+        for row, k in itertools.product(range(rows), range(16)):
+            at = swizzled(start + row // 8 * stride + row % 8 * 128 + k * 2)
+            assert memory[at] == tile[row, step * 16 + k]
+    for step in range(rows // 16):  # v: it goes down the rows, panels stand beside each other
+        start, leading, stride = fields(indices.rows_descriptor(base, rows, step))
+        for column, k in itertools.product(range(dim), range(16)):
+            panel, within = divmod(column, 64)
+            at = start + panel * leading + k // 8 * stride + k % 8 * 128 + within * 2
+            assert memory[swizzled(at)] == tile[step * 16 + k, column]
+    for row, chunk in itertools.product(range(rows), range(dim // 8)):  # how the output is staged
+        assert memory[base + 2 * indices.panel_place(row, chunk, rows)] == tile[row, chunk * 8]

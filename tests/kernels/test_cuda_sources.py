@@ -21,6 +21,8 @@ REGISTERS = {  # in fp16 as in bf16, the most of any architecture that is named
     "naive<128>": 168,
     "flash<64>": 239,
     "flash<128>": 217,
+    "hopper<64>": 168,
+    "hopper<128>": 168,
     "split_kv<64>": 127,
     "split_kv<128>": 168,
     "merge_splits<64>": 64,
@@ -37,9 +39,20 @@ ON_SM_80 = (
     "mma.sync.aligned.m16n8k16.row.col.f32.bf16",
     "ex2.approx.ftz.f32",
 )
+ON_SM_90A = (
+    "wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16",
+    "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16",
+    "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16",
+    "wgmma.wait_group.sync.aligned 1",
+    "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes",
+    "mbarrier.try_wait.parity",
+    "setmaxnreg.dec.sync.aligned.u32 24",
+    "setmaxnreg.inc.sync.aligned.u32 240",
+)
 INSTRUCTIONS = {
     "attention/cuda_naive.py": ("fma.rn.f32", "ex2.approx"),
     "attention/cuda_flash.py": ON_SM_80,
+    "attention/cuda_hopper.py": ON_SM_90A,
     "decode/cuda_split_kv.py": ON_SM_80,
 }
 """What must stand in the PTX."""

@@ -182,12 +182,13 @@ __global__ void __launch_bounds__(Tile<DIM>::THREADS, Tile<DIM>::BLOCKS) flash(c
         copy_wait<1>();  // k(t) is there; v(t) may be on its way
         wait_for_block();
         fetch_keys(t + 1);
-        float scores[T::ROW_TILES][T::COLUMNS][4];
+        float scores[T::ROW_TILES][T::COLUMNS][4], shrink[T::ROW_TILES][2];
         score<Element, DIM>(scores, q, shared.k(t % STAGES), lane);
         int key = t * T::KEYS;
         if (key < all.begin || key + T::KEYS > all.end)
             hide<T>(scores, p, tile_row + warp_row, key, lane);
-        softmax.take(scores, out, p.scale * LOG2E);
+        softmax.take(scores, shrink, p.scale * LOG2E);
+        shrink_rows(out, shrink);
         copy_wait<1>();  // v(t) is there; k(t+1) may be on its way
         wait_for_block();
         fetch_values(t + 1);

@@ -147,10 +147,11 @@ __device__ __forceinline__ void attend(float (&out)[1][DIM / 8][4], RunningSoftm
         fetch_tile(t + STAGES - 1);
         copy_wait<STAGES - 1>();  // this lane's part of tile t is there
         wait_for_warp();          // and the other lanes'
-        float scores[1][COLUMNS][4];
+        float scores[1][COLUMNS][4], shrink[1][2];
         score<Element, DIM>(scores, q, S::k(warp, t % STAGES), lane);
         hide(scores, p, at, key, lane);
-        softmax.take(scores, out, p.scale * LOG2E);
+        softmax.take(scores, shrink, p.scale * LOG2E);
+        shrink_rows(out, shrink);
         weigh<Element, DIM>(out, scores, S::v(warp, t % STAGES), lane);
         wait_for_warp();  // the next turn fetches into this stage
     }

@@ -87,4 +87,4 @@ extern "C" __attribute__((weak)) int simt_options(int seed, int eager) {
     return 0;
 }
 
-#include "ptx.h"
+#include "hopper.h"

@@ -1,4 +1,5 @@
 // The kernels' own index arithmetic, for tests to call (compiled with HOST_MODEL).
+#include "../../../kernels/cuda/descriptors.cuh"
 #include "../../../kernels/cuda/fragments.cuh"
 #include "../../../kernels/decode/cuda_split_kv/cache.cuh"
 
@@ -30,6 +31,10 @@ int64_t cached_row(const int *table, int heads_kv, int seq_k, int page, int b, i
 }
 
 int splits(int blocks, int places, int units) { return best_splits(blocks, places, units); }
+
+uint64_t columns_descriptor(int address, int rows, int step) { return columns_of(address, rows, step); }
+uint64_t rows_descriptor(int address, int rows, int step) { return rows_of(address, rows, step); }
+int panel_place(int row, int chunk, int rows) { return place_in_panels(row, chunk, rows); }
 
 void fragment(int lane, int *out) {
     RowAndChunk a = sixteen_by_two(lane), b = columns_as_rows(lane);

@@ -51,6 +51,15 @@ struct Copy {  // a cp.async that hasn't been waited for
     int bytes, valid;
 };
 
+struct Product64 {  // one thread's part of a wgmma, 64 rows high
+    float *d;
+    const uint32_t *a;  // or null: in shared memory
+    uint64_t a_at, b_at;
+    bool add;
+    int columns;
+    float (*wide)(uint16_t);
+};
+
 struct Thread {
     dim3 index;
     int number;
@@ -61,6 +70,14 @@ struct Thread {
     std::unique_ptr<char[]> stack;
     std::vector<Copy> open;                 // not yet in a group
     std::vector<std::vector<Copy>> groups;  // committed, oldest first
+    std::vector<Product64> open_products;
+    std::vector<std::vector<Product64>> products;
+};
+
+struct Barrier {  // an mbarrier's 64 bits; named barriers are kept so too
+    uint8_t phase, arrivals;
+    int16_t pending;
+    int32_t bytes;
 };
 
 // A meeting of a number of threads: the last one to come does the work for all.
@@ -79,7 +96,9 @@ struct Machine {
     std::mt19937 random;
     dim3 grid, block, threads;
     std::vector<std::unique_ptr<Thread>> all;
-    std::vector<Meeting> warps, warpgroups, named;
+    std::vector<Meeting> warps, warpgroups;
+    Meeting everybody;
+    Barrier counted[16];  // named barriers
     std::vector<unsigned char> memory;  // the block's shared memory
     unsigned char *shared = nullptr;
     int shared_bytes = 0;
@@ -106,6 +125,14 @@ inline void fail(const std::string &what) {
 inline void yield() {
     if (!_setjmp(self().at)) _longjmp(machine.scheduler, 1);
     if (!machine.failure.empty()) throw Stopped();
+}
+
+// Let others go first for a while, as a GPU might.
+inline void pause() {
+    for (unsigned turns = machine.random() % 8; turns; turns--) {
+        machine.moved = true;
+        yield();
+    }
 }
 
 template <typename Ready>
@@ -188,7 +215,8 @@ inline void run_block() {
     machine.all.clear();
     machine.warps.assign(warps, {});
     machine.warpgroups.assign((warps + 3) / 4, {});
-    machine.named.assign(16, {});
+    machine.everybody = {};
+    std::fill(std::begin(machine.counted), std::end(machine.counted), Barrier{});
     machine.in_flight.clear();
     memset(machine.shared, 0xff, machine.shared_bytes);  // NaN in every type
     for (int i = 0; i < count; i++) {
@@ -214,6 +242,9 @@ inline void run_block() {
         if (!machine.moved && !arrived && machine.failure.empty())
             machine.failure = "nobody in the block can go on: a barrier that not all reach";
     }
+    for (Barrier &barrier : machine.counted)
+        if (barrier.pending != barrier.arrivals * WARP && machine.failure.empty())
+            machine.failure = "a named barrier is left half full";
 }
 
 template <typename Body>

@@ -133,5 +133,5 @@ inline float from_neighbour(float value, int mask) { return from_lane(value, sim
 
 inline void wait_for_warp() { simt::meet_warp(nullptr, [](std::vector<void *> &) {}); }
 inline void wait_for_block() {
-    simt::barrier(simt::machine.named[0], simt::machine.threads.x, simt::self().number);
+    simt::barrier(simt::machine.everybody, simt::machine.threads.x, simt::self().number);
 }
