@@ -31,14 +31,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import KernelError
 from harness.measure.cache import cache_folder
 from harness.measure.files import source_files
 from harness.model.programs import find_program
+
+if TYPE_CHECKING:
+    import torch
 
 CACHE_VARIABLE = "ATTNBENCH_CUDA_CACHE"
 FLAGS = ("-O3", "-std=c++17", "-shared", "-cudart", "static", "-Xcompiler", "-fPIC")
@@ -230,6 +231,7 @@ class Library:
 
 def library_of(path: Path, said: Mapping[str, Any]) -> Callable[[torch.device], Library]:
     """What a kernel's file finds as ``library``: builds, keeps and loads for a CUDA device."""
+    import torch
 
     def library(device: torch.device) -> Library:
         recipe = Recipe.of(path, said)

@@ -62,25 +62,31 @@ __device__ __forceinline__ void shrink_rows(float (&out)[TILES][COLUMNS][4],
             for (int i = 0; i < 4; i++) out[m][n][i] *= shrink[m][i / 2];
 }
 
-// scores = q kT for 8 * COLUMNS keys, whose tile of rows of DIM elements begins at k.
-template <typename Element, int DIM, int TILES, int COLUMNS>
-__device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS][4],
-                                      const uint32_t (&q)[TILES][DIM / 16][4], const uint16_t *k,
+// scores = q kT for 8 * COLUMNS keys, whose tile of rows of DIM elements begins at k. load_q(a, m, d) gives
+// the operand of row tile m and depth d, out of registers or shared memory.
+template <typename Element, int DIM, int TILES, int COLUMNS, typename LoadQ>
+__device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS][4], LoadQ load_q, const uint16_t *k,
                                       int lane) {
     RowAndChunk mine = columns_as_rows(lane);
 #pragma unroll
-    for (int n = 0; n < COLUMNS; n += 2) {
+    for (int m = 0; m < TILES; m++)
 #pragma unroll
-        for (int m = 0; m < TILES; m++)
-            for (int i = 0; i < 4; i++) scores[m][n][i] = scores[m][n + 1][i] = 0;
+        for (int n = 0; n < COLUMNS; n++)
 #pragma unroll
-        for (int d = 0; d < DIM / 16; d++) {
+            for (int i = 0; i < 4; i++) scores[m][n][i] = 0;
+#pragma unroll
+    for (int d = 0; d < DIM / 16; d++) {
+        uint32_t a[TILES][4];
+#pragma unroll
+        for (int m = 0; m < TILES; m++) load_q(a[m], m, d);
+#pragma unroll
+        for (int n = 0; n < COLUMNS; n += 2) {
             uint32_t b[4];
             load_matrices(b, k + place_of(n * 8 + mine.row, d * 2 + mine.chunk, DIM));
 #pragma unroll
             for (int m = 0; m < TILES; m++) {
-                multiply(Element(), scores[m][n], q[m][d], b[0], b[1]);
-                multiply(Element(), scores[m][n + 1], q[m][d], b[2], b[3]);
+                multiply(Element(), scores[m][n], a[m], b[0], b[1]);
+                multiply(Element(), scores[m][n + 1], a[m], b[2], b[3]);
             }
         }
     }

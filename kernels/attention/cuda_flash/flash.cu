@@ -5,20 +5,21 @@
 // A block owns a tile of rows of one head; tiles of keys stream past it. The scores never leave the
 // registers:
 //
-//                 keys  k0   k1   k2   k3          a warp: 16 or 32 rows of the tile, all of its keys
+//                 keys  k0   k1   k2   k3          a warp: 32 rows of the tile, all of its keys
 //     rows  warp 0    |    |    |\   |             a tile of keys that no row sees costs nothing
 //           warp 1    |    |    | \  |             one that all rows see whole needs no mask: only
 //           warp 2    |    |    |  \ |             those on the edges (\) are compared key by key
 //           warp 3    |____|____|___\|
 //
 // The data's way: global memory -> cp.async (16 bytes a thread, zeros past the end) -> shared memory,
-// swizzled (fragments.cuh) -> ldmatrix -> registers -> mma.sync. q stays in registers; k and v have two
-// stages each, and while tile t is computed t + 1 is on its way: k(t+1) is asked for when all warps are
-// done with k(t-1), v(t+1) when they are done with v(t-1), so that two barriers a tile are enough. The
-// output goes through the shared memory that q came by, so that it is written 16 bytes a thread.
-// Resources: Tile below says the shapes; shared memory is the rows of q and two stages of k and v:
-//     dim 64:   128 rows x 64 keys, 4 warps of 32 rows, 48 KB, 239 registers: 2 blocks an SM
-//     dim 128:  128 rows x 64 keys, 8 warps of 16 rows, 96 KB, 217 registers: 1 block an SM
+// swizzled (fragments.cuh) -> ldmatrix -> registers -> mma.sync. k and v have two stages each, and while
+// tile t is computed t + 1 is on its way: k(t+1) is asked for when all warps are done with k(t-1), v(t+1)
+// when they are done with v(t-1), so that two barriers a tile are enough. A warp has 32 rows, so that what
+// it loads of k and v is multiplied twice: with 16, shared memory would be as busy as the tensor cores. For
+// that q doesn't fit into registers too, and is loaded again for each tile. The output leaves through the
+// shared memory that q came by, 16 bytes a thread.
+// Resources: 128 threads, at most 255 registers: two blocks an SM. Shared memory is the 128 rows of q and
+// two stages of k and v: 48 KB with 64 keys at dim 64, 80 KB with 48 keys at dim 128.
 // Query heads that share a key/value head are neighbours in the grid: the second-level cache serves them.
 //
 // Not yet run on a GPU; the tests run this very code on a CPU (tests/kernels/simt).
@@ -28,21 +29,20 @@
 namespace {
 
 constexpr int WARP = 32;
-constexpr int MMA_ROWS = 16, MMA_COLUMNS = 8, MMA_DEPTH = 16;
+constexpr int MMA_ROWS = 16, MMA_COLUMNS = 8;
 constexpr int STAGES = 2;
 
 template <int DIM_>
 struct Tile {
     static constexpr int DIM = DIM_;
-    static constexpr int ROWS = 128, KEYS = 64;
-    static constexpr int ROW_TILES = DIM == 64 ? 2 : 1;  // mma tiles of a warp
+    static constexpr int ROWS = 128, KEYS = DIM == 64 ? 64 : 48;
+    static constexpr int ROW_TILES = 2;  // mma tiles of a warp
     static constexpr int WARP_ROWS = ROW_TILES * MMA_ROWS;
     static constexpr int THREADS = ROWS / WARP_ROWS * WARP;
     static constexpr int COLUMNS = KEYS / MMA_COLUMNS;
     static constexpr int Q_ELEMENTS = ROWS * DIM, STAGE_ELEMENTS = KEYS * DIM;
     static constexpr int BYTES = (Q_ELEMENTS + 2 * STAGES * STAGE_ELEMENTS) * int(sizeof(uint16_t));
-    // on an SM, whose 64 K registers bind first
-    static constexpr int BLOCKS = DIM == 64 ? 2 : 1;
+    static constexpr int BLOCKS = 2;  // on an SM, whose 64 K registers bind
 };
 
 // Shared memory: the rows of q, then the stages of k and of v.
@@ -60,26 +60,13 @@ struct Shared {
 template <int ROWS, int DIM, int THREADS>
 __device__ __forceinline__ void fetch(uint16_t *to, const uint16_t *from, int first, int length) {
     constexpr int ROW_CHUNKS = DIM / CHUNK, AT_ONCE = THREADS / ROW_CHUNKS;
+    static_assert(AT_ONCE % 8 == 0, "a thread's rows differ by whole turns of the swizzle");
     int chunk = threadIdx.x % ROW_CHUNKS, mine = threadIdx.x / ROW_CHUNKS;
+    const uint16_t *source = from + int64_t(first + mine) * DIM + chunk * CHUNK;
+    to += place_of(mine, chunk, DIM);
 #pragma unroll
-    for (int row = mine; row < ROWS; row += AT_ONCE) {
-        bool there = first + row < length;
-        int64_t source = int64_t(there ? first + row : 0) * DIM + chunk * CHUNK;
-        copy_async(to + place_of(row, chunk, DIM), from + source, there);
-    }
-}
-
-// A warp's rows of q, as operand a.
-template <typename T>
-__device__ __forceinline__ void load_q(uint32_t (&q)[T::ROW_TILES][T::DIM / MMA_DEPTH][4],
-                                       const uint16_t *rows, int first, int lane) {
-    RowAndChunk mine = sixteen_by_two(lane);
-#pragma unroll
-    for (int m = 0; m < T::ROW_TILES; m++)
-#pragma unroll
-        for (int d = 0; d < T::DIM / MMA_DEPTH; d++)
-            load_matrices(q[m][d], rows + place_of(first + m * MMA_ROWS + mine.row,
-                                                   d * 2 + mine.chunk, T::DIM));
+    for (int row = 0; row < ROWS; row += AT_ONCE)  // of an address past the end nothing is read
+        copy_async(to + row * DIM, source + row * DIM, first + mine + row < length);
 }
 
 // Scores of keys that a row doesn't see become -inf. `row` is the warp's first, `key` the tile's.
@@ -172,8 +159,11 @@ __global__ void __launch_bounds__(Tile<DIM>::THREADS, Tile<DIM>::BLOCKS) flash(c
     fetch_values(begin);
     copy_wait<2>();  // q is there
     wait_for_block();
-    uint32_t q[T::ROW_TILES][DIM / MMA_DEPTH][4];
-    load_q<T>(q, shared.q(), warp_row, lane);
+    RowAndChunk mine = sixteen_by_two(lane);
+    auto load_q = [&](uint32_t(&a)[4], int m, int d) {
+        int row = warp_row + m * MMA_ROWS + mine.row;
+        load_matrices(a, shared.q() + place_of(row, d * 2 + mine.chunk, DIM));
+    };
 
     float out[T::ROW_TILES][DIM / MMA_COLUMNS][4] = {};
     RunningSoftmax<T::ROW_TILES> softmax;
@@ -183,7 +173,7 @@ __global__ void __launch_bounds__(Tile<DIM>::THREADS, Tile<DIM>::BLOCKS) flash(c
         wait_for_block();
         fetch_keys(t + 1);
         float scores[T::ROW_TILES][T::COLUMNS][4], shrink[T::ROW_TILES][2];
-        score<Element, DIM>(scores, q, shared.k(t % STAGES), lane);
+        score<Element, DIM>(scores, load_q, shared.k(t % STAGES), lane);
         int key = t * T::KEYS;
         if (key < all.begin || key + T::KEYS > all.end)
             hide<T>(scores, p, tile_row + warp_row, key, lane);

@@ -92,17 +92,21 @@ __device__ __forceinline__ void load_q(uint32_t (&q)[1][DIM / 16][4], const Deco
         }
 }
 
-// Begin to copy the tile of tokens from `key` on; those past the split's end become zeros.
+// Which row of the cache a lane looks up for its warp: that of token `key` + lane % 16, or -1.
+__device__ __forceinline__ int64_t look_up(const Decode &p, const Place &at, int key, int lane) {
+    int token = key + lane % KEYS;
+    return token < at.keys.end ? row_of_token(p, at.b, at.head_kv, token) : -1;
+}
+
+// Begin to copy a tile's tokens; those past the split's end become zeros.
 template <int DIM>
-__device__ __forceinline__ void fetch(uint16_t *k, uint16_t *v, const Decode &p, const Place &at, int key,
+__device__ __forceinline__ void fetch(uint16_t *k, uint16_t *v, const Decode &p, int64_t looked_up,
                                       int lane) {
     constexpr int ROW_CHUNKS = DIM / CHUNK, AT_ONCE = WARP / ROW_CHUNKS;
-    int token = key + lane % KEYS;
-    int64_t known = token < at.keys.end ? row_of_token(p, at.b, at.head_kv, token) : -1;
     int chunk = lane % ROW_CHUNKS;
 #pragma unroll
     for (int row = lane / ROW_CHUNKS; row < KEYS; row += AT_ONCE) {
-        int64_t source = from_lane(known, row);
+        int64_t source = from_lane(looked_up, row);
         bool there = source >= 0;
         int64_t from = (there ? source : 0) * DIM + chunk * CHUNK;
         copy_async(k + place_of(row, chunk, DIM), p.k + from, there);
@@ -135,11 +139,16 @@ __device__ __forceinline__ void attend(float (&out)[1][DIM / 8][4], RunningSoftm
     using S = Shared<DIM>;
     uint32_t q[1][DIM / 16][4];
     load_q<DIM>(q, p, at, lane);
+    auto held_q = [&](uint32_t(&a)[4], int, int d) {
+        for (int i = 0; i < 4; i++) a[i] = q[0][d][i];
+    };
     int begin = at.keys.begin + warp * KEYS;
+    int64_t looked_up = look_up(p, at, begin, lane);  // a tile ahead of the copies, which wait for it
     auto fetch_tile = [&](int t) {
         int key = begin + t * BLOCK_KEYS, stage = t % STAGES;
-        if (key < at.keys.end) fetch<DIM>(S::k(warp, stage), S::v(warp, stage), p, at, key, lane);
+        if (key < at.keys.end) fetch<DIM>(S::k(warp, stage), S::v(warp, stage), p, looked_up, lane);
         copy_commit();  // an empty group too: the count below stays right
+        looked_up = look_up(p, at, key + BLOCK_KEYS, lane);
     };
 #pragma unroll
     for (int t = 0; t < STAGES - 1; t++) fetch_tile(t);
@@ -148,7 +157,7 @@ __device__ __forceinline__ void attend(float (&out)[1][DIM / 8][4], RunningSoftm
         copy_wait<STAGES - 1>();  // this lane's part of tile t is there
         wait_for_warp();          // and the other lanes'
         float scores[1][COLUMNS][4], shrink[1][2];
-        score<Element, DIM>(scores, q, S::k(warp, t % STAGES), lane);
+        score<Element, DIM>(scores, held_q, S::k(warp, t % STAGES), lane);
         hide(scores, p, at, key, lane);
         softmax.take(scores, shrink, p.scale * LOG2E);
         shrink_rows(out, shrink);

@@ -43,6 +43,8 @@ namespace simt {
 
 constexpr int WARP = 32;
 constexpr size_t STACK_BYTES = 64 << 10;
+constexpr int BURST = 200;  // how many things that a warp does together it may be ahead in a turn
+constexpr int PAUSE = 24;   // rounds that a thread may sleep at most where it could be overtaken
 constexpr int SHARED_BYTES = 227 << 10;  // what a block may have on sm_90
 
 struct Copy {  // a cp.async that hasn't been waited for
@@ -106,6 +108,8 @@ struct Machine {
     Thread *self = nullptr;
     jmp_buf scheduler;
     bool moved = false;
+    int64_t round = 0;
+    int paused = 0;
     std::string failure;
     std::function<void()> body;
 };
@@ -129,10 +133,11 @@ inline void yield() {
 
 // Let others go first for a while, as a GPU might.
 inline void pause() {
-    for (unsigned turns = machine.random() % 8; turns; turns--) {
-        machine.moved = true;
-        yield();
-    }
+    int64_t until = machine.round + machine.random() % PAUSE;
+    machine.paused++;
+    while (machine.round < until) yield();
+    machine.paused--;
+    machine.moved = true;
 }
 
 template <typename Ready>
@@ -210,12 +215,33 @@ inline bool deliver() {
     return true;
 }
 
+// Up to `turns` times, every thread of a warp until it waits; whether any is left.
+inline bool run_warp(int warp, int turns) {
+    int first = warp * WARP, past = std::min((int)machine.threads.x, first + WARP);
+    auto left = [&] {
+        for (int i = first; i < past; i++)
+            if (!machine.all[i]->done) return true;
+        return false;
+    };
+    bool moved = machine.moved;
+    for (; turns > 0 && left(); turns--) {
+        machine.moved = false;
+        for (int i = first; i < past; i++)
+            if (!machine.all[i]->done) go_on(*machine.all[i]);
+        if (!machine.moved) break;  // it waits for others
+        moved = true;
+    }
+    machine.moved = moved;
+    return left();
+}
+
 inline void run_block() {
     int count = machine.threads.x, warps = (count + WARP - 1) / WARP;
     machine.all.clear();
     machine.warps.assign(warps, {});
     machine.warpgroups.assign((warps + 3) / 4, {});
     machine.everybody = {};
+    machine.paused = 0;
     std::fill(std::begin(machine.counted), std::end(machine.counted), Barrier{});
     machine.in_flight.clear();
     memset(machine.shared, 0xff, machine.shared_bytes);  // NaN in every type
@@ -227,20 +253,20 @@ inline void run_block() {
     }
     std::vector<int> order(warps);
     for (int i = 0; i < warps; i++) order[i] = i;
-    for (;;) {
-        bool alive = false;
-        machine.moved = false;
+    for (bool fair = false, alive = true; alive;) {
+        alive = machine.moved = false;
         std::shuffle(order.begin(), order.end(), machine.random);
-        for (int warp : order)
-            for (int i = warp * WARP; i < std::min(count, (warp + 1) * WARP); i++) {
-                if (machine.all[i]->done) continue;
-                alive = true;
-                go_on(*machine.all[i]);
-            }
-        if (!alive) break;
+        for (int warp : order) {
+            // some warps run far ahead of others, unless nobody could go on the last time
+            int turns = fair ? 1 : machine.random() % 3 ? 0 : 1 + machine.random() % BURST;
+            alive |= run_warp(warp, turns);
+        }
         bool arrived = (!machine.moved || machine.random() % 4 == 0) && deliver();
-        if (!machine.moved && !arrived && machine.failure.empty())
+        bool stuck = alive && !machine.moved && !arrived && !machine.paused;
+        machine.round++;
+        if (stuck && fair && machine.failure.empty())
             machine.failure = "nobody in the block can go on: a barrier that not all reach";
+        fair = stuck || !machine.failure.empty();
     }
     for (Barrier &barrier : machine.counted)
         if (barrier.pending != barrier.arrivals * WARP && machine.failure.empty())
