@@ -26,12 +26,12 @@ import triton.language as tl
 
 LAYOUT = "BHSD"
 LOG2E = tl.constexpr(1.4426950408889634)
-TILES = {64: (64, 4, 4), 128: (64, 4, 3), 256: (32, 4, 3)}
-"""By the wider head dim: keys a tile, warps, stages: 20 to 75 KB of k and v in shared memory."""
+TILES = {64: (64, 64, 4, 3), 128: (64, 64, 4, 3), 256: (32, 32, 4, 3)}
+"""By the wider head dim: most rows and keys of a tile, warps, stages: k and v take 20 to 90 KB."""
 LOOKED_UP = 2
 """Stages more that the look-up of pages takes out of Triton's pipeline."""
-ROWS = (16, 64)
-"""Fewest and most rows of a program's q tile, a power of two."""
+LEAST_ROWS = 16
+"""Fewest rows that tensor cores take."""
 PROGRAMS = 2
 """Programs a multiprocessor that the chunks are cut for: as many as its shared memory holds."""
 PROCESSORS = 132
@@ -175,25 +175,29 @@ def merge(
 def chunks(problem, processors):
     """(tokens of a chunk, chunks of the longest context): whole tiles that fill the GPU once."""
     p = problem
-    keys = TILES[max(p.head_dim_qk, p.head_dim_v)][0]
+    rows, keys, _, _ = tiles(p)
     seen = [n if p.window_left is None else min(n, p.seq_q + p.window_left) for n in p.lengths_k]
     if p.window_left is not None:  # a window begins inside a tile
         seen = [n + keys - 1 for n in seen]
     whole = sum(seen) / max(seen)  # sequences as long as the longest that all of them make
-    programs = whole * p.heads_kv * triton.cdiv(p.group * p.seq_q, rows_of(p))
+    programs = whole * p.heads_kv * triton.cdiv(p.group * p.seq_q, rows)
     most = max(1, int(PROGRAMS * processors / programs))
     tokens = triton.cdiv(triton.cdiv(max(seen), most), keys) * keys
     return tokens, triton.cdiv(max(seen), tokens)
 
 
-def rows_of(problem):
-    """Rows of a program's q tile."""
-    return min(max(triton.next_power_of_2(problem.group * problem.seq_q), ROWS[0]), ROWS[1])
+def tiles(problem):
+    """(rows, keys, warps, stages) of a tile."""
+    p = problem
+    most, keys, warps, stages = TILES[max(p.head_dim_qk, p.head_dim_v)]
+    rows = max(triton.next_power_of_2(p.group * p.seq_q), LEAST_ROWS)
+    return min(rows, most), keys, warps, stages + LOOKED_UP * bool(p.page_size)
 
 
 def settings(problem):
     """The constants that a problem's kernels are compiled with."""
     p = problem
+    rows, keys, _, _ = tiles(p)
     return {
         "D": p.head_dim_qk,
         "DV": p.head_dim_v,
@@ -202,39 +206,38 @@ def settings(problem):
         "LEFT": -1 if p.window_left is None else p.window_left,
         "CAP": float(p.softcap),
         "SCALED": bool(p.kv_dtype),
-        "ROWS": rows_of(p),
-        "KEYS": TILES[max(p.head_dim_qk, p.head_dim_v)][0],
+        "ROWS": rows,
+        "KEYS": keys,
     }
 
 
 def build(problem, device, options):
     """A function from q and the cache to out."""
     p, constants = problem, settings(problem)
-    keys, warps, stages = TILES[max(p.head_dim_qk, p.head_dim_v)]
-    stages += LOOKED_UP if p.page_size else 0
+    rows, keys, warps, stages = tiles(p)
     processors = PROCESSORS
     if device.type == "cuda":
         processors = torch.cuda.get_device_properties(device).multi_processor_count
     tokens, splits = chunks(p, processors)
     lines = p.group * p.seq_q
     sizes = (p.seq_k, p.heads_kv, p.seq_q, lines, splits, tokens, p.effective_scale)
-    grid = (triton.cdiv(lines, constants["ROWS"]), p.batch * p.heads_kv, splits)
-    rows = p.batch * p.heads_q * p.seq_q
+    grid = (triton.cdiv(lines, rows), p.batch * p.heads_kv, splits)
+    all_lines = p.batch * p.heads_q * p.seq_q
 
     def decode(inputs):
         q, lengths = inputs["q"], inputs["lengths"]
         out = q.new_empty(p.batch, p.heads_q, p.seq_q, p.head_dim_v)
         parts = lse = None
         if splits > 1:
-            parts = q.new_empty(rows, splits, p.head_dim_v, dtype=torch.float32)
-            lse = q.new_empty(rows, splits, dtype=torch.float32)
+            parts = q.new_empty(all_lines, splits, p.head_dim_v, dtype=torch.float32)
+            lse = q.new_empty(all_lines, splits, dtype=torch.float32)
         attend[grid](
             q, inputs["k_cache"], inputs["v_cache"], inputs.get("k_scale"), inputs.get("v_scale"),
             lengths, inputs.get("page_table"), out if parts is None else parts, lse, *sizes,
             WHOLE=splits == 1, num_warps=warps, num_stages=stages, **constants,
         )  # fmt: skip
         if splits > 1:
-            merge[(rows,)](
+            merge[(all_lines,)](
                 parts, lse, lengths, out, p.heads_q * p.seq_q, p.seq_q, splits, tokens,
                 DV=p.head_dim_v, LEFT=constants["LEFT"], KEYS=keys, MERGED=MERGED, num_warps=4,
             )  # fmt: skip

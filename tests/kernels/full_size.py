@@ -23,6 +23,23 @@ def _decode(dim: int, **given: Any) -> Problem:
     )  # fmt: skip
 
 
+def _mla(**given: Any) -> Problem:
+    """DeepSeek-V3's heads and widths."""
+    fields: dict[str, Any] = {"seq_q": 1, "cache": "contiguous", "dtype": "bf16", "heads_q": 128}
+    return Problem(
+        operator="mla", batch=8, heads_kv=1, seq_k=4096, head_dim_qk=576, head_dim_v=512,
+        causal=True, scale=192**-0.5, **fields | given,
+    )  # fmt: skip
+
+
+def _linear(dim: int, **given: Any) -> Problem:
+    fields: dict[str, Any] = {"direction": "forward_backward", "causal": True, "head_dim_v": dim}
+    return Problem(
+        operator="linear_attention", heads_q=16, heads_kv=16, seq_q=2048, seq_k=2048,
+        head_dim_qk=dim, dtype="bf16", **fields | given,
+    )  # fmt: skip
+
+
 PAGED: dict[str, Any] = {"cache": "paged", "page_size": 16}
 WHOLE: dict[str, Any] = {"cache": "paged", "page_size": 64}
 INT8: dict[str, Any] = {"kv_dtype": "int8", "dtype": "fp16"}
@@ -48,6 +65,22 @@ CASES: dict[str, dict[str, Problem]] = {
             "8 tokens, int8 and all": {"seq_q": 8, **WHOLE, **INT8, **FULL},
         }.items()
     },
+    "mla_triton": {
+        "contiguous": _mla(),
+        "pages": _mla(seq_q=2, **PAGED),
+        "whole tiles in a page": _mla(**WHOLE),
+        "int8": _mla(**INT8),
+        "int8 pages": _mla(seq_q=2, **PAGED | INT8),
+        "16 heads": _mla(heads_q=16, **WHOLE),
+        "16 heads, int8": _mla(heads_q=16, **INT8),
+    },
+    "linear_triton": {
+        **{f"D{dim}": _linear(dim) for dim in (16, 32, 64, 128)},
+        **{f"D{dim} full": _linear(dim, causal=False) for dim in (64, 128)},
+        "D64-128": _linear(64, head_dim_v=128),
+        "D128-64": _linear(128, head_dim_v=64),
+        "D40-24": _linear(40, head_dim_v=24),
+    },
 }
 TESTED = [
     ("triton_flash", "D128"),
@@ -55,6 +88,9 @@ TESTED = [
     ("decode_triton", "D64 pages"),
     ("decode_triton", "D128 int8 pages"),
     ("decode_triton", "D128 16 tokens and all"),
+    ("mla_triton", "pages"),
+    ("mla_triton", "int8"),
+    ("linear_triton", "D64"),
 ]
 """Those that a test compiles: each takes seconds where Triton has nothing in its cache."""
 WIDE = {"forward", "attend"}

@@ -38,6 +38,22 @@ def decode(heads: tuple[int, int], tokens: tuple[int, int], dim: int = 64, **giv
     )  # fmt: skip
 
 
+def mla(heads: int, tokens: tuple[int, int], **given: Any) -> Problem:
+    fields: dict[str, Any] = {"dtype": "fp32", "cache": "contiguous", "scale": 192**-0.5}
+    return Problem(
+        operator="mla", heads_q=heads, heads_kv=1, seq_q=tokens[0], seq_k=tokens[1],
+        head_dim_qk=576, head_dim_v=512, **fields | given,
+    )  # fmt: skip
+
+
+def linear(tokens: tuple[int, int], dims: tuple[int, int], **given: Any) -> Problem:
+    fields: dict[str, Any] = {"dtype": "fp32", "direction": "forward_backward"}
+    return Problem(
+        operator="linear_attention", heads_q=1, heads_kv=1, seq_q=tokens[0], seq_k=tokens[1],
+        head_dim_qk=dims[0], head_dim_v=dims[1], **fields | given,
+    )  # fmt: skip
+
+
 CAUSAL: dict[str, Any] = {"causal": True}
 UNEVEN: dict[str, Any] = {"batch": 2, "lengths": "uniform"}
 PAGES = decode((4, 2), (2, 192), 128, cache="paged", page_size=64, **CAUSAL, **UNEVEN)
@@ -63,6 +79,21 @@ PROBLEMS: dict[str, list[Problem]] = {
         decode((6, 1), (1, 117), cache="paged", page_size=9, window_left=19, **CAUSAL, **UNEVEN),
         decode((1, 1), (3, 117), cache="paged", page_size=39, dtype="fp16"),
         decode((2, 2), (1, 117), 128, kv_dtype="int8", **UNEVEN),
+    ],
+    "mla_triton": [
+        mla(3, (2, 96), cache="paged", page_size=32, **CAUSAL, **UNEVEN),  # whole tiles in a page
+        mla(4, (17, 30), lengths_seed=1, **CAUSAL, **UNEVEN),  # two tiles of rows, some see nothing
+        mla(2, (1, 81), dtype="fp16", cache="paged", page_size=9),
+        mla(1, (3, 50), kv_dtype="int8", **CAUSAL, **UNEVEN),
+        mla(1, (1, 300), cache="paged", page_size=3, **CAUSAL),  # two merges
+    ],
+    "linear_triton": [
+        linear((70, 70), (40, 24), **CAUSAL),  # three segments, the last not full
+        linear((40, 40), (128, 32), **CAUSAL),  # the state in tiles of k's columns,
+        linear((40, 40), (32, 128), dtype="fp16", **CAUSAL),  # and of v's
+        linear((520, 520), (16, 17), direction="forward", **CAUSAL),  # two chunks a segment
+        linear((70, 33), (17, 32), dtype="fp16", batch=2),
+        linear((1, 130), (64, 16)),
     ],
 }
 """What each kernel is tried on, of the first also with other values in the same inputs."""

@@ -23,7 +23,7 @@ def test_it_compiles_ahead_of_time_and_spills_nothing(
 ) -> None:
     problem = CASES[name][case]
     used = set()
-    for launch in launches(shipped()[name], problem):
+    for launch in launches(shipped()[name], problem, capability):
         if launch.name.startswith("backward"):  # spills a few bytes; 10 s each to compile
             continue
         code = compiled(launch, capability)
