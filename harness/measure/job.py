@@ -87,7 +87,7 @@ def run_job(
     except WrongOutput as wrong:
         return ended(Status.INCORRECT, str(wrong))
     except (KernelError, NotCapturable) as broken:
-        return ended(Status.ERROR, str(broken), traceback.format_exc())
+        return ended(Status.ERROR, _first_line(broken), traceback.format_exc())
     except SystemExit as left:
         return ended(Status.ERROR, f"called sys.exit({left.code!r})", traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a kernel may raise anything; it becomes a record

@@ -165,7 +165,7 @@ def gencode(architecture: str) -> str:
 
 
 def _run(command: Sequence[str], what: str) -> str:
-    """What a command printed. Raises KernelError with its words, the first of them: they matter."""
+    """What a command printed. Raises KernelError with its words, the first error in front."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
@@ -175,7 +175,11 @@ def _run(command: Sequence[str], what: str) -> str:
     except OSError as error:
         raise KernelError(f"{what}: {command[0]}: {error.strerror}") from error
     if done.returncode:
-        raise KernelError(f"{what}:\n{(done.stderr or done.stdout).strip()[:WORDS]}")
+        said = (done.stderr or done.stdout).strip()[:WORDS] or f"exit code {done.returncode}"
+        lines = said.splitlines()
+        first = next((line for line in lines if "error" in line.lower()), lines[0])
+        # one line for tables, and all of it for whoever looks closer
+        raise KernelError(f"{what}: {first.strip()}" + (f"\n{said}" if len(lines) > 1 else ""))
     return done.stdout
 
 

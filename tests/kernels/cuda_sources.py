@@ -1,4 +1,7 @@
-"""What nvcc makes of our CUDA sources: PTX, a library, and what each kernel takes."""
+"""What nvcc makes of our CUDA sources: PTX, a library, and what each kernel takes.
+
+python -m tests.kernels.cuda_sources      prints the table
+"""
 
 from __future__ import annotations
 
@@ -94,3 +97,16 @@ def _entry(found: re.Match[str]) -> tuple[str, str, Resources]:
     resources = Resources(int(found["registers"]), spilled, int(shared[1]) if shared else 0)
     name = f"{mangled[1]}<{','.join([mangled[2], *values])}>"
     return found["architecture"], name, resources
+
+
+def main() -> None:
+    """Registers, spilled bytes and static shared memory of every kernel and architecture."""
+    print(f"{'kernel':24} {'sm':>4} {'registers':>9} {'spilled':>7} {'static shared':>13}")
+    for file in files():
+        for architecture, name, used in sorted(compiled(file).resources, key=lambda r: r[:2]):
+            figures = f"{used.registers:9} {used.spilled:7} {used.static_shared:13}"
+            print(f"{name:24} {architecture:>4} {figures}")
+
+
+if __name__ == "__main__":
+    main()

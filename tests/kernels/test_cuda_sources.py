@@ -28,6 +28,15 @@ REGISTERS = {  # in fp16 as in bf16, the most of any architecture that is named
     "merge_splits<64>": 64,
     "merge_splits<128>": 40,
 }
+SHARED_KB = {  # that the launcher asks for, by head dim
+    "cuda_naive": {64: 0, 128: 0},
+    "cuda_flash": {64: 48, 128: 80},
+    "cuda_hopper": {64: 80.125, 128: 160.125},
+    "decode_cuda_split_kv": {64: 32.5, 128: 64.5},
+}
+MOST_SHARED_KB = {"80": 99, "90a": 227}
+"""What a block may have on all that the number stands for: sm_86, sm_89 and sm_120 have least (CUDA
+C++ Programming Guide, technical specifications per compute capability)."""
 SLACK = 8
 """How many registers another ptxas may take more."""
 ON_SM_80 = (
@@ -81,6 +90,9 @@ def test_its_library_loads_here_and_says_what_cuda_says(name: str) -> None:
     structure = load_kernel(shipped()[name]).Arguments
     assert library.number("argument_bytes") == ctypes.sizeof(structure)
     assert "invalid argument" in library.error_text(1)
+    most = MOST_SHARED_KB[recipe(shipped()[name].file).architectures[0]]
+    for dim, kilobytes in SHARED_KB[name].items():
+        assert library.number("shared_bytes", dim) == kilobytes * 1024 <= most * 1024
 
 
 @needs_compiler

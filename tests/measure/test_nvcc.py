@@ -11,15 +11,21 @@ from textwrap import dedent
 import pytest
 import torch
 
+from harness.config.catalog import gpus, timings
 from harness.errors import KernelError
 from harness.measure import nvcc
 from harness.measure.contract import attempt
+from harness.measure.device_cpu import CpuDevice
 from harness.measure.files import source_files
+from harness.measure.job import run_job
 from harness.measure.loader import load_kernel, source_hash
 from harness.measure.nvcc import LaunchError, Library, NoCompiler, Recipe, library_path
 from harness.measure.outcome import Outcome, Trial
-from harness.model import Kernel, Problem
+from harness.measure.request import Request
+from harness.measure.revision import kernel_revision
+from harness.model import Environment, Job, Kernel, Problem, Record, Status
 from harness.model.programs import find_program
+from harness.operators.gates import Judgement
 
 needs_nvcc = pytest.mark.skipif(
     find_program("nvcc") is None, reason="no nvcc: install the CUDA toolkit"
@@ -82,6 +88,18 @@ def tried(file: Path) -> Outcome:
     return attempt(Trial(kernel(file), PROBLEM), torch.device("cpu"))
 
 
+def recorded(file: Path) -> Record:
+    """What a sweep writes down of it, on a CPU that passes for a GPU."""
+    job = Job(kernel(file), PROBLEM, gpus()["cpu"], timings()["quick"])
+    request = Request("a sweep", job, kernel_revision(kernel(file)))
+    device = CpuDevice(1)
+
+    def judge(which: int, outputs: object) -> Judgement:
+        raise AssertionError("there is nothing to judge")
+
+    return run_job(request, device, device.describe(), Environment(), judge)
+
+
 @needs_nvcc
 def test_it_is_built_once_and_again_when_a_header_changes(cuda_kernel: Path) -> None:
     before = len(nvcc.found_kept)
@@ -110,8 +128,13 @@ def test_a_build_that_fails_says_what_nvcc_says(cuda_kernel: Path) -> None:
     source.write_text(source.read_text().replace("half_of(*x)", "third_of(*x)"))
     outcome = tried(cuda_kernel)
     assert outcome.status == "broken"
-    assert "nvcc doesn't build halve.cu for 86" in outcome.reason
-    assert 'identifier "third_of" is undefined' in outcome.reason
+    found = recorded(cuda_kernel)
+    assert found.status == Status.ERROR
+    for reason in (outcome.reason.splitlines()[0], found.reason):
+        assert reason.startswith("nvcc doesn't build halve.cu for 86: ")
+        assert 'error: identifier "third_of" is undefined' in reason
+    assert "\n" not in found.reason
+    assert '1 error detected in the compilation of "' in found.log
     assert not list((cuda_kernel.parents[1] / "cache").iterdir())
 
 
@@ -121,9 +144,11 @@ def test_without_nvcc_it_is_refused_with_what_to_do(
     monkeypatch.setattr(nvcc, "find_program", lambda name: None)
     with pytest.raises(NoCompiler, match="install the CUDA toolkit"):
         library_path(recipe(cuda_kernel), ["80"])
-    outcome = tried(cuda_kernel)
+    outcome, found = tried(cuda_kernel), recorded(cuda_kernel)
     assert outcome.status == "refused"
-    assert "nvcc" in outcome.reason
+    assert found.status == Status.SKIPPED
+    for reason in (outcome.reason, found.reason):
+        assert reason.startswith("needs nvcc, which isn't on this machine: install the CUDA")
 
 
 @needs_nvcc

@@ -206,3 +206,6 @@ LAUNCHER flash_forward(const Attention *p, void *stream) {
 }
 
 LAUNCHER argument_bytes() { return sizeof(Attention); }
+
+// Dynamic shared memory of a block.
+LAUNCHER shared_bytes(int dim) { return dim == 64 ? Tile<64>::BYTES : Tile<128>::BYTES; }

@@ -103,3 +103,6 @@ LAUNCHER naive_forward(const Attention *p, void *stream) {
 }
 
 LAUNCHER argument_bytes() { return sizeof(Attention); }
+
+// Dynamic shared memory of a block.
+LAUNCHER shared_bytes(int) { return 0; }

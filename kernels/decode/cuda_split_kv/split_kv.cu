@@ -284,3 +284,6 @@ LAUNCHER split_count(int dim, int batch, int heads_q, int heads_kv, int seq_q, i
 }
 
 LAUNCHER argument_bytes() { return sizeof(Decode); }
+
+// Dynamic shared memory of a block.
+LAUNCHER shared_bytes(int dim) { return dim == 64 ? Shared<64>::BYTES : Shared<128>::BYTES; }
