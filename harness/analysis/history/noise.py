@@ -74,7 +74,7 @@ def residual_limit(residuals: Floats, levels: int) -> float:
     """The most autocorrelation that ``residuals`` [n] around so many levels speak for, 0 to 0.9.
 
     Their lag-1 autocorrelation, its bias taken out (each level fitted costs (1 + 3ρ)/n: Marriott
-    and Pope, Biometrika 41, 1954), and two standard errors. With few points ``autocorrelation`` may
+    and Pope, Biometrika 41, 1954), and one standard error. With few points ``autocorrelation`` may
     be far too high by chance; this is surer, once levels are proposed.
     """
     n = len(residuals)
@@ -83,7 +83,7 @@ def residual_limit(residuals: Floats, levels: int) -> float:
         return MOST_CORRELATED
     lag = float((residuals[1:] * residuals[:-1]).sum()) / squares
     unbiased = lag + levels * (1 + 3 * max(lag, 0.0)) / n
-    return float(np.clip(unbiased + 2 / np.sqrt(n), 0.0, MOST_CORRELATED))
+    return float(np.clip(unbiased + 1 / np.sqrt(n), 0.0, MOST_CORRELATED))
 
 
 def inflation(correlation: float) -> float:
