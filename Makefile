@@ -1,10 +1,12 @@
 # make            lists the targets
 # PYTHON=…        a Python 3.11 to 3.13 (default: the newest found)
+# WORKERS=…       files of tests that run at a time (default: 2)
 # TORCH_INDEX=…   a package index to take torch from, e.g. PyTorch's index of CPU builds
 SHELL := /bin/bash
 VENV  ?= .venv
 BIN   := $(VENV)/bin
 PINS  := constraints.txt
+WORKERS ?= 2
 # gpu-check takes PYTHON=… if it is given, else the environment if there is one, else python3
 GPU_PYTHON = $(or $(PYTHON),$(wildcard $(BIN)/python),python3)
 
@@ -18,7 +20,7 @@ run: $(VENV)/.installed ## install what is needed, run the quickstart experiment
 	$(BIN)/attnbench run experiment=quickstart --report results/report.html
 
 test: $(VENV)/.installed-test ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/.installed-test ## ruff and mypy
 	$(BIN)/ruff check .

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # later clusters on this host.
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Suites run beside each other: threads that spin while they wait would take each other's cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Device locks of this run alone: tests needn't wait for a sweep that somebody runs here.
 os.environ["ATTNBENCH_LOCKS"] = tempfile.mkdtemp(prefix="attnbench-test-locks-")
 
