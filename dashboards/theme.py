@@ -19,9 +19,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -214,6 +216,10 @@ def config() -> dict[str, Any]:
     }
 
 
+ROWS = "rows"
+"""Name of a chart's dataset: each has one."""
+
+
 def dark(spec: Any) -> Any:
     """The same spec for a dark page: every colour of the theme replaced by its counterpart.
 
@@ -238,9 +244,46 @@ def finish(
     return chart.configure(**config())
 
 
-def inline(rows: list[dict[str, Any]]) -> Any:
+class Rows(alt.NamedData):
+    """Data of a chart that goes into its spec as it is, as a dataset beside the chart.
+
+    As plain values Altair would hold every cell to its schema, walk them all once more, and copy
+    them for every layer: two thirds of the time that a report of 2,000 cells took.
+    """
+
+    def __init__(self, name: str, held: _Held, **more: Any) -> None:
+        with debug_mode(False):
+            super().__init__(name=name, held=held, **more)
+
+    def to_dict(
+        self,
+        validate: bool = True,
+        *,
+        ignore: list[str] | None = None,
+        context: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Its name; the rows go to the spec's ``datasets``."""
+        if context is not None:
+            context.setdefault("datasets", {})[self["name"]] = self["held"].rows
+        return {"name": self["name"]}
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Rows in a shape that Altair passes on instead of copying."""
+
+    rows: list[dict[str, Any]]
+
+
+def inline(rows: list[dict[str, Any]]) -> Rows:
     """Rows as a chart's data: in the spec itself, whatever Altair's data transformers are."""
-    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+    return Rows(ROWS, _Held(rows))
+
+
+def without_rows(spec: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A chart's spec without its data, and the rows that ``inline`` put there."""
+    bare = {key: value for key, value in spec.items() if key not in ("data", "datasets")}
+    return bare, spec["datasets"][ROWS]
 
 
 def message(title: str, text: str) -> alt.Chart:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -171,8 +171,11 @@ def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as mappings from column to value."""
-    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+    """Rows as mappings from column to value, in Python's own types."""
+    # whole columns at once: to_dict("records") boxes cell by cell, ten times slower for strings
+    columns = [frame[name].astype(object).tolist() for name in frame]
+    names = frame.columns.tolist()
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def kernels(frame: pd.DataFrame) -> list[str]:

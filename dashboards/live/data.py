@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboards import theme
 from dashboards.content import Content
 from dashboards.pages import built, page_named
 from dashboards.render.fit import fitted
@@ -73,7 +74,6 @@ def page(url: str, now: Mark, name: str, view: View, link: str) -> Built:
 
 
 def _drawn(chart: Any) -> Drawn:
-    spec = chart.to_dict()
+    spec, rows = theme.without_rows(chart.to_dict())
     spec.pop("title")
-    rows = pd.DataFrame(spec.pop("data")["values"])
-    return Drawn(spec, rows)
+    return Drawn(spec, pd.DataFrame(rows))

@@ -98,9 +98,9 @@ def _shown(
     """What the template needs of a section; its chart and data join those of the page."""
     number = None
     if section.chart is not None:
-        spec = section.chart.to_dict()
+        spec, rows = theme.without_rows(section.chart.to_dict())
         spec.pop("title")
-        table = columnar(spec.pop("data")["values"])
+        table = columnar(rows)
         if table not in data:
             data.append(table)
         number = len(charts)

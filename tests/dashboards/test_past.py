@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards import theme
 from dashboards.content import Content, Section
 from dashboards.pages import built, page_named
 from dashboards.source import Source
@@ -39,8 +40,7 @@ def section(content: Content, name: str) -> Section:
 
 
 def parts(content: Content, name: str) -> list[dict[str, object]]:
-    values: list[dict[str, object]] = section(content, name).chart.to_dict()["data"]["values"]
-    return values
+    return theme.without_rows(section(content, name).chart.to_dict())[1]
 
 
 def test_a_comparison_counts_verdicts_and_draws_a_line_a_cell(store: Store) -> None:
