@@ -15,14 +15,15 @@ Shapes: q [B, Hq, Sq, D], k, v [B, Hkv, Sk, D] → out [B, Hq, Sq, D]; sinks [Hq
 
 Which keys a row sees is one interval, i + Sk − Sq − left … i + Sk − Sq + right (causal: right = 0).
 So the tiles that a program walks are three runs: cut by the interval's left edge, whole, cut by its
-right edge or by the end of the keys. Only cut tiles pay for a mask, and tiles outside cost nothing:
-a window is O(S·W). Query heads of a group read the same k and v, which the second-level cache
-serves. A sink is one more column of the softmax with its own score and no value.
+right edge or by the end of the keys. Tiles outside cost nothing: a window is O(S·W). Forward, only
+cut tiles pay for a mask; backward all do, beside five products a tile (three loops in each pass
+took more registers than there are). Query heads of a group read the same k and v, which the
+second-level cache serves. A sink is one more column of the softmax with its own score and no value.
 
 Numbers inside are base-2: exp(x) is exp2(x·log₂e), which the hardware has. Tiles by head dim stand
-in ``TILES``, chosen for sm_80 and sm_90 so that nothing spills; the pass over keys still spills 16
-(D = 128) to 112 (D = 64) bytes a thread on sm_80. What is proven is the algebra, in Triton's
-interpreter (tests/kernels/test_triton.py): no part of this file has run on a GPU.
+in ``TILES``, chosen so that nothing spills on sm_80, sm_90 and sm_100. What is proven is the
+algebra, in Triton's interpreter (tests/kernels/test_triton.py): no part of this file has run on a
+GPU.
 """
 
 import torch
@@ -34,8 +35,9 @@ LOG2E = tl.constexpr(1.4426950408889634)
 FAR = tl.constexpr(1 << 30)
 """A window's edge that no key lies beyond; the log-sum-exp of a row that sees nothing."""
 TILES = {  # head dim: rows, keys, warps, stages
-    "forward": {64: (128, 64, 8, 2), 128: (64, 64, 8, 2), 256: (64, 32, 8, 2)},
-    "backward": {64: (64, 64, 8, 2), 128: (32, 64, 8, 2), 256: (32, 32, 8, 1)},
+    "forward": {64: (128, 64, 8, 3), 128: (64, 64, 8, 2), 256: (64, 32, 8, 2)},
+    "backward_keys": {64: (32, 64, 4, 2), 128: (32, 64, 8, 2), 256: (32, 32, 8, 1)},
+    "backward_rows": {64: (64, 32, 4, 2), 128: (64, 32, 8, 2), 256: (32, 32, 8, 1)},
 }
 
 
@@ -68,17 +70,20 @@ def _runs(start, size, first, last, length, TILE: tl.constexpr):
 
 
 @triton.jit
-def _scores(q, k, i, j, first, last, sk, scale, CAP: tl.constexpr, CUT: tl.constexpr):
-    """Scores of a tile in powers of two, −inf where a row doesn't see a key."""
-    s = tl.dot(q, tl.trans(k), input_precision="ieee")
+def _scores(a, b, i, j, first, last, sk, scale, CAP: tl.constexpr, CUT: tl.constexpr):
+    """Scores of a tile in powers of two, −inf where row ``i`` doesn't see key ``j``.
+
+    ``a`` is q and ``b`` k, ``i`` [rows, 1] and ``j`` [1, keys]; or the other way round.
+    """
+    s = tl.dot(a, tl.trans(b), input_precision="ieee")
     if CAP > 0:
         # tanh(x) = 2σ(2x) − 1
         s = (2 * tl.sigmoid(s * (2 * scale / CAP)) - 1) * (CAP * LOG2E)
     else:
         s = s * (scale * LOG2E)
     if CUT:
-        at = j[None, :] - i[:, None]
-        s = tl.where((at >= first) & (at <= last) & (j[None, :] < sk), s, float("-inf"))
+        at = j - i
+        s = tl.where((at >= first) & (at <= last) & (j < sk), s, float("-inf"))
     return s
 
 
@@ -93,7 +98,7 @@ def _attend(
         j = at + tl.arange(0, KEYS)
         there = (j < sk)[:, None]
         k = tl.load(k_base + j[:, None] * stride_k + d[None, :], mask=there, other=0.0)
-        s = _scores(q, k, i, j, first, last, sk, scale, CAP, CUT)
+        s = _scores(q, k, i[:, None], j[None, :], first, last, sk, scale, CAP, CUT)
         grown = tl.maximum(m, tl.max(s, 1))
         base = tl.where(grown == float("-inf"), 0.0, grown)  # a row that has seen nothing yet
         p = tl.exp2(s - base[:, None])
@@ -156,13 +161,14 @@ def forward(
 
 
 @triton.jit
-def _score_gradient(
-    q, k, dout, v, lse, delta, i, j, first, last, sk, scale, CAP: tl.constexpr, CUT: tl.constexpr
-):
-    """p of a tile, and the gradient of its q·kᵀ: p·(dout·vᵀ − delta)·scale, through the cap."""
-    s = _scores(q, k, i, j, first, last, sk, scale, CAP, CUT)
-    p = tl.exp2(s - lse[:, None])
-    ds = p * (tl.dot(dout, tl.trans(v), input_precision="ieee") - delta[:, None])
+def _score_gradient(a, b, da, db, lse, delta, i, j, first, last, sk, scale, CAP: tl.constexpr):
+    """p of a tile, and the gradient of its q·kᵀ: p·(dout·vᵀ − delta)·scale, through the cap.
+
+    ``a`` and ``b`` as in ``_scores``; beside q stands dout, beside k v, beside i lse and delta.
+    """
+    s = _scores(a, b, i, j, first, last, sk, scale, CAP, True)
+    p = tl.exp2(s - lse)
+    ds = p * (tl.dot(da, tl.trans(db), input_precision="ieee") - delta)
     if CAP > 0:
         tanh = tl.where(s == float("-inf"), 0.0, s / (CAP * LOG2E))
         ds = ds * (1 - tanh * tanh)
@@ -173,7 +179,7 @@ def _score_gradient(
 def _gather_keys(
     dk, dv, k_tile, v_tile, q_base, do_base, lse, delta, stride_q, j, start, stop,
     first, last, sq, sk, scale,
-    ROWS: tl.constexpr, D: tl.constexpr, CAP: tl.constexpr, CUT: tl.constexpr,
+    ROWS: tl.constexpr, D: tl.constexpr, CAP: tl.constexpr,
 ):  # fmt: skip
     """What the rows from ``start`` to ``stop`` add to dK and dV of one tile of keys."""
     d = tl.arange(0, D)
@@ -184,11 +190,13 @@ def _gather_keys(
         do = tl.load(do_base + i[:, None] * D + d[None, :], mask=there[:, None], other=0.0)
         row_lse = tl.load(lse + i, mask=there, other=FAR)
         row_delta = tl.load(delta + i, mask=there, other=0.0)
+        # keys are the rows here, so that p and ds needn't be turned for the products with them
         p, ds = _score_gradient(
-            q, k_tile, do, v_tile, row_lse, row_delta, i, j, first, last, sk, scale, CAP, CUT
-        )
-        dv = tl.dot(tl.trans(p.to(do.dtype)), do, dv, input_precision="ieee")
-        dk = tl.dot(tl.trans(ds.to(q.dtype)), q, dk, input_precision="ieee")
+            k_tile, q, v_tile, do, row_lse[None, :], row_delta[None, :], i[None, :], j[:, None],
+            first, last, sk, scale, CAP,
+        )  # fmt: skip
+        dv = tl.dot(p.to(do.dtype), do, dv, input_precision="ieee")
+        dk = tl.dot(ds.to(q.dtype), q, dk, input_precision="ieee")
     return dk, dv
 
 
@@ -214,7 +222,7 @@ def backward_keys(
     v_tile = tl.load(v_base + j[:, None] * stride_v + d[None, :], mask=there, other=0.0)
 
     # key j is seen by rows j − last … j − first: the same runs with the sides exchanged
-    begin, whole, past, end = _runs(n0, KEYS, -last, -first, sq, ROWS)
+    begin, _, _, end = _runs(n0, KEYS, -last, -first, sq, ROWS)
     dk = tl.zeros([KEYS, D], tl.float32)
     dv = tl.zeros([KEYS, D], tl.float32)
     for member in range(GROUP):
@@ -223,15 +231,7 @@ def backward_keys(
         line = (b * HEADS + h).to(tl.int64) * SQ
         dk, dv = _gather_keys(
             dk, dv, k_tile, v_tile, q_base, dout + line * D, lse + line, delta + line, stride_q, j,
-            begin, tl.minimum(whole, end), first, last, sq, sk, scale, ROWS, D, CAP, True,
-        )  # fmt: skip
-        dk, dv = _gather_keys(
-            dk, dv, k_tile, v_tile, q_base, dout + line * D, lse + line, delta + line, stride_q, j,
-            whole, past, first, last, sq, sk, scale, ROWS, D, CAP, False,
-        )  # fmt: skip
-        dk, dv = _gather_keys(
-            dk, dv, k_tile, v_tile, q_base, dout + line * D, lse + line, delta + line, stride_q, j,
-            past, end, first, last, sq, sk, scale, ROWS, D, CAP, True,
+            begin, end, first, last, sq, sk, scale, ROWS, D, CAP,
         )  # fmt: skip
     row = tl.program_id(1).to(tl.int64) * SK + j
     place = row[:, None] * D + d[None, :]
@@ -243,20 +243,22 @@ def backward_keys(
 
 @triton.jit
 def _gather_rows(
-    dq, q_tile, do_tile, lse, delta, k_base, v_base, stride_k, stride_v, i, start, stop,
+    q_tile, do_tile, lse, delta, k_base, v_base, stride_k, stride_v, i, start, stop,
     first, last, sk, scale,
-    KEYS: tl.constexpr, D: tl.constexpr, CAP: tl.constexpr, CUT: tl.constexpr,
+    ROWS: tl.constexpr, KEYS: tl.constexpr, D: tl.constexpr, CAP: tl.constexpr,
 ):  # fmt: skip
-    """What the keys from ``start`` to ``stop`` add to dQ of one tile of rows."""
+    """What the keys from ``start`` to ``stop`` make of dQ of one tile of rows."""
     d = tl.arange(0, D)
+    dq = tl.zeros([ROWS, D], tl.float32)
     for at in range(start, stop, KEYS):
         j = at + tl.arange(0, KEYS)
         there = (j < sk)[:, None]
         k = tl.load(k_base + j[:, None] * stride_k + d[None, :], mask=there, other=0.0)
         v = tl.load(v_base + j[:, None] * stride_v + d[None, :], mask=there, other=0.0)
         _, ds = _score_gradient(
-            q_tile, k, do_tile, v, lse, delta, i, j, first, last, sk, scale, CAP, CUT
-        )
+            q_tile, k, do_tile, v, lse[:, None], delta[:, None], i[:, None], j[None, :],
+            first, last, sk, scale, CAP,
+        )  # fmt: skip
         dq = tl.dot(ds.to(k.dtype), k, dq, input_precision="ieee")
     return dq
 
@@ -286,19 +288,10 @@ def backward_rows(
     row_lse = tl.load(lse + line + i, mask=there, other=FAR)
     row_delta = tl.load(delta + line + i, mask=there, other=0.0)
 
-    dq = tl.zeros([ROWS, D], tl.float32)
-    begin, whole, past, end = _runs(tile * ROWS, ROWS, first, last, sk, KEYS)
+    begin, _, _, end = _runs(tile * ROWS, ROWS, first, last, sk, KEYS)
     dq = _gather_rows(
-        dq, q_tile, do_tile, row_lse, row_delta, k_base, v_base, stride_k, stride_v, i,
-        begin, tl.minimum(whole, end), first, last, sk, scale, KEYS, D, CAP, True,
-    )  # fmt: skip
-    dq = _gather_rows(
-        dq, q_tile, do_tile, row_lse, row_delta, k_base, v_base, stride_k, stride_v, i,
-        whole, past, first, last, sk, scale, KEYS, D, CAP, False,
-    )  # fmt: skip
-    dq = _gather_rows(
-        dq, q_tile, do_tile, row_lse, row_delta, k_base, v_base, stride_k, stride_v, i,
-        past, end, first, last, sk, scale, KEYS, D, CAP, True,
+        q_tile, do_tile, row_lse, row_delta, k_base, v_base, stride_k, stride_v, i,
+        begin, end, first, last, sk, scale, ROWS, KEYS, D, CAP,
     )  # fmt: skip
     dq = tl.where(there[:, None], dq, 0.0)
     tl.store(dq_out + place, dq.to(dq_out.dtype.element_ty), mask=(i < SQ)[:, None])
@@ -321,10 +314,12 @@ def settings(problem):
 def build(problem, device, options):
     """A differentiable function from q, k, v (and sinks) to out."""
     p, constants = problem, settings(problem)
-    rows, keys, warps, stages = TILES["forward"][p.head_dim_qk]
-    ahead = {"ROWS": rows, "KEYS": keys, "num_warps": warps, "num_stages": stages}
-    rows, keys, warps, stages = TILES["backward"][p.head_dim_qk]
-    back = {"ROWS": rows, "KEYS": keys, "num_warps": warps, "num_stages": stages}
+    tiles = {
+        name: dict(
+            zip(("ROWS", "KEYS", "num_warps", "num_stages"), tile[p.head_dim_qk], strict=True)
+        )
+        for name, tile in TILES.items()
+    }
     sizes = (p.seq_q, p.seq_k, p.heads_q, p.group, p.effective_scale)
     lengths = None, None
     if p.lengths:
@@ -340,6 +335,7 @@ def build(problem, device, options):
         def forward(ctx, q, k, v, sinks):
             out = torch.empty_like(q)
             lse = torch.empty(q.shape[:3], dtype=torch.float32, device=q.device)
+            ahead = tiles["forward"]
             grid = (triton.cdiv(p.seq_q, ahead["ROWS"]), p.batch * p.heads_q)
             forward[grid](
                 q, k, v, out, lse, sinks, *lengths, *strides(q, k, v), *sizes,
@@ -355,8 +351,10 @@ def build(problem, device, options):
             delta = (dout.float() * out.float()).sum(-1)
             dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
             common = (*lengths, *strides(q, k, v), *sizes)
+            back = tiles["backward_keys"]
             grid = (triton.cdiv(p.seq_k, back["KEYS"]), p.batch * p.heads_kv)
             backward_keys[grid](q, k, v, dout, lse, delta, dk, dv, *common, **constants, **back)
+            back = tiles["backward_rows"]
             grid = (triton.cdiv(p.seq_q, back["ROWS"]), p.batch * p.heads_q)
             backward_rows[grid](q, k, v, dout, lse, delta, dq, *common, **constants, **back)
             dsinks = None

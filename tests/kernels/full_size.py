@@ -50,7 +50,8 @@ CASES: dict[str, dict[str, Problem]] = {
         f"D{dim}{' and all' * bool(more)}": _attention(dim, **more)
         for dim in (64, 128, 256)
         for more in ({}, {**FULL, "sinks": True, "lengths": "uniform", "batch": 4})
-    },
+    }
+    | {"D128 forward": _attention(128, direction="forward")},
     "decode_triton": {
         f"D{dim} {name}": _decode(dim, **more)
         for dim in (64, 128, 256)
@@ -76,6 +77,7 @@ CASES: dict[str, dict[str, Problem]] = {
     },
     "linear_triton": {
         **{f"D{dim}": _linear(dim) for dim in (16, 32, 64, 128)},
+        "D64 forward": _linear(64, direction="forward"),
         **{f"D{dim} full": _linear(dim, causal=False) for dim in (64, 128)},
         "D64-128": _linear(64, head_dim_v=128),
         "D128-64": _linear(128, head_dim_v=64),
@@ -83,21 +85,23 @@ CASES: dict[str, dict[str, Problem]] = {
     },
 }
 TESTED = [
-    ("triton_flash", "D128"),
-    ("decode_triton", "D128 contiguous"),
-    ("decode_triton", "D64 pages"),
-    ("decode_triton", "D128 int8 pages"),
-    ("decode_triton", "D128 16 tokens and all"),
-    ("mla_triton", "pages"),
-    ("mla_triton", "int8"),
-    ("linear_triton", "D64"),
+    ("triton_flash", "D128", (80, 90)),
+    ("triton_flash", "D128 forward", (100,)),
+    ("decode_triton", "D128 contiguous", (80, 90, 100)),
+    ("decode_triton", "D128 int8 pages", (80, 90, 100)),
+    ("decode_triton", "D128 16 tokens and all", (80, 90)),
+    ("mla_triton", "pages", (80, 90, 100)),
+    ("mla_triton", "int8", (80,)),
+    ("linear_triton", "D64", (90,)),
+    ("linear_triton", "D64 forward", (80, 100)),
 ]
 """Those that a test compiles: each takes seconds where Triton has nothing in its cache."""
-WIDE = {"forward", "attend"}
+WIDE = {"forward", "attend", "backward_keys", "backward_rows", "outputs"}
 """Functions whose products have as many rows as the problem fills: wgmma takes 64 and more."""
 
 
 def wide(problem: Problem) -> bool:
     """Whether the problem fills tiles of 64 rows, the least that wgmma takes."""
-    rows = problem.seq_q * (problem.group if problem.cache else 1)
-    return rows >= 64
+    if problem.operator == "mla" and problem.kv_dtype:  # whose tiles are smaller, on purpose
+        return False
+    return problem.seq_q * (problem.group if problem.cache else 1) >= 64

@@ -13,19 +13,17 @@ from tests.kernels.claims import shipped
 from tests.kernels.full_size import CASES, TESTED, WIDE, wide
 from tests.kernels.test_triton import PROBLEMS
 
+COMPILED = [(name, case, sm) for name, case, wanted in TESTED for sm in wanted]
 TENSOR_CORES = {80: ("mma.sync",), 90: ("wgmma", "mma.sync"), 100: ("tcgen05.mma", "mma.sync")}
 
 
-@pytest.mark.parametrize("capability", SHARED_BYTES)
-@pytest.mark.parametrize(("name", "case"), TESTED, ids=[" ".join(t) for t in TESTED])
+@pytest.mark.parametrize(("name", "case", "capability"), COMPILED)
 def test_it_compiles_ahead_of_time_and_spills_nothing(
     name: str, case: str, capability: int
 ) -> None:
     problem = CASES[name][case]
     used = set()
     for launch in launches(shipped()[name], problem, capability):
-        if launch.name.startswith("backward"):  # spills a few bytes; 10 s each to compile
-            continue
         code = compiled(launch, capability)
         assert faults(code, capability) == [], launch.name
         used |= {word for word in TENSOR_CORES[capability] if word in code.ptx}
@@ -35,4 +33,6 @@ def test_it_compiles_ahead_of_time_and_spills_nothing(
 
 
 def test_every_triton_kernel_is_compiled() -> None:
-    assert set(CASES) == set(PROBLEMS) == {name for name, _ in TESTED}
+    pairs = {(name, sm) for name, _, sm in COMPILED}
+    assert pairs == {(name, sm) for name in PROBLEMS for sm in SHARED_BYTES}
+    assert set(CASES) == set(PROBLEMS)
