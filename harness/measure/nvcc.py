@@ -10,9 +10,10 @@ A kernel's file says what it is built of, and finds a function in its place once
         return lambda inputs: … launch(Arguments(…)) …
 
 A launcher is ``extern "C" int name(const Arguments*, cudaStream_t)``: it gets the address of a
-ctypes.Structure and torch's current stream, and returns a cudaError_t. Neither torch nor the driver
-is linked (driver functions come from cudaGetDriverEntryPoint), so a library outlives torch's
-versions and loads on a machine without a GPU.
+ctypes.Structure and torch's current stream, and returns a cudaError_t, of which ``extern "C"
+const char *cuda_error_text(int)`` gives the words (kernels/cuda/launch.cuh helps with both).
+Neither torch nor the driver is linked (driver functions come from cudaGetDriverEntryPoint), so a
+library outlives torch's versions and loads on a machine without a GPU.
 
 Architectures are nvcc's numbers: "80" is a GPU of compute capability 8.0 or newer, and is compiled
 for the GPU that is there; "90a" is that GPU alone. What was built is kept under the hash of its

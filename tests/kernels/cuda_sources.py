@@ -73,9 +73,15 @@ def recipe(file: str) -> Recipe:
 
 
 @cache
+def _place() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="nvcc-")
+
+
+@cache
 def compiled(file: str) -> Compiled:
     """A kernel's file compiled with the harness's own flags."""
-    made, place = recipe(file), Path(tempfile.mkdtemp(prefix="nvcc-"))
+    made, place = recipe(file), Path(tempfile.mkdtemp(dir=_place().name))
     command = [
         str(find_program("nvcc")), *FLAGS, *made.flags, *map(gencode, made.architectures),
         *("-Xptxas", "-v", "--threads", "2", "--keep", "--keep-dir", str(place)),

@@ -28,6 +28,12 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no g++: apt-get in
 
 
 @cache
+def _place() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="simt-")
+
+
+@cache
 def library_file(file: str, fault: tuple[str, str] | None = None) -> Path:
     """The kernel's library for a CPU, built once in a test run.
 
@@ -35,14 +41,14 @@ def library_file(file: str, fault: tuple[str, str] | None = None) -> Path:
     """
     path = kernels_dir() / file
     if fault is not None:
-        copy = Path(tempfile.mkdtemp(prefix="faulty-")) / "kernels"
+        copy = Path(tempfile.mkdtemp(dir=_place().name)) / "kernels"
         shutil.copytree(kernels_dir(), copy)
         path = copy / file
         changed = [f for f in source_files(path) if fault[0] in f.read_text()]
         assert len(changed) == 1, f"{fault[0]} stands in {len(changed)} files"
         changed[0].write_text(changed[0].read_text().replace(*fault))
     recipe = Recipe.of(path, load_kernel(Kernel("built", "", file)).CUDA)
-    out = Path(tempfile.mkdtemp(prefix="simt-")) / f"{path.stem}.so"
+    out = Path(tempfile.mkdtemp(dir=_place().name)) / f"{path.stem}.so"
     command = [
         str(COMPILER), "-shared", "-fPIC", "-std=c++20", "-O1", "-Wall", "-Wno-unknown-pragmas",
         "-Wno-unused-function", "-Werror", "-fno-strict-aliasing",

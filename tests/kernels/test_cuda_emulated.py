@@ -42,7 +42,6 @@ LONGER = {  # several tiles of rows and of keys, so that stages are used again
 }  # fmt: skip
 FAULTS = [  # a few of many that were tried: barriers, counts of a pipeline, bounds, layouts
     ("cuda_flash", ("wait_for_block();\n        fetch_keys", "fetch_keys")),
-    ("decode_cuda_split_kv", ("copy_wait<STAGES - 1>();", "copy_wait<STAGES>();")),
     ("cuda_hopper", ("products_wait<1>(c.flat_scores());", "products_wait<2>(c.flat_scores());")),
 ]
 

@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from harness.measure import nvcc
 from harness.measure.compiled import CompileWatch
 from harness.measure.loader import KERNEL_MODULES
 
@@ -80,3 +81,13 @@ def test_what_autotuning_chose_is_named_and_a_choice_of_an_earlier_job_is_not(
         assert "autotune" not in watch.found()
         triton.tuner.run("BLOCK: 64, num_warps: 4")
         assert watch.found()["autotune"] == "_forward: BLOCK: 64, num_warps: 4"
+
+
+@pytest.mark.parametrize(("kept", "said"), [([True], "warm"), ([True, False], "cold")])
+def test_a_library_that_nvcc_built_makes_a_job_cold(
+    kept: list[bool], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nvcc, "found_kept", [False])  # of a job before
+    with CompileWatch() as watch:
+        nvcc.found_kept.extend(kept)
+        assert watch.found() == {"compile_cache": said}

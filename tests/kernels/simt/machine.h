@@ -5,6 +5,8 @@
 // after the PTX ISA; what it costs isn't modelled. Warps take turns in an order drawn from a seed, and
 // shared memory begins as NaN: what is read too early or overwritten too soon gives wrong numbers.
 // A block in which nobody can go on ends with a message, as does a kernel that asks for too much.
+// Not modelled: threads of one warp out of step, memory that others see late (fences do nothing here),
+// and what happens to registers that are touched while a wgmma reads them.
 #pragma once
 
 #include <math.h>
