@@ -9,7 +9,8 @@
 //     row 1  64 elements   row 1  64 ...      (v: "MN-major", the summed index goes down the rows)
 //     ...                  ...
 //
-// Matrix descriptors: PTX ISA 8.7, 9.7.15.5.1: address, leading and stride offsets in units of 16 bytes.
+// Matrix descriptors: PTX ISA, "Matrix Descriptor Format" of wgmma: address, leading and stride offsets in
+// units of 16 bytes; the canonical layouts that they speak of stand in CUTLASS, mma_traits_sm90_gmma.hpp.
 #pragma once
 
 #include "attention.cuh"

@@ -5,7 +5,7 @@
 // different banks (a row is a multiple of 128 bytes, which is all banks once), as do eight chunks of one
 // row, which is what cp.async writes.
 //
-//     row 0   0 1 2 3 4 5 6 7        mma.m16n8k16, lane = 4 group + quad (PTX ISA 9.7.14.5.8):
+//     row 0   0 1 2 3 4 5 6 7        mma.m16n8k16, lane = 4 group + quad (PTX ISA, its fragments):
 //     row 1   1 0 3 2 5 4 7 6          a[i]: row group + 8 (i % 2),  columns 2 quad + 8 (i / 2) and next
 //     row 2   2 3 0 1 6 7 4 5          b[i]: column group,           rows    2 quad + 8 i and next
 //     ...                              d[i]: row group + 8 (i / 2),  column  2 quad + i % 2

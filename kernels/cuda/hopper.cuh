@@ -1,4 +1,4 @@
-// The instructions of sm_90a that the Hopper kernel is built of (PTX ISA 8.7): barriers that count bytes,
+// The instructions of sm_90a that the Hopper kernel is built of (PTX ISA): barriers that count bytes,
 // bulk copies of boxes of a tensor (TMA), products of a warpgroup (wgmma), and registers handed over.
 #pragma once
 

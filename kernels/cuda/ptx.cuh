@@ -1,4 +1,4 @@
-// The instructions of sm_80 that the tiled kernels are built of, one function each (PTX ISA 8.7).
+// The instructions of sm_80 that the tiled kernels are built of, one function each (PTX ISA).
 #pragma once
 
 #include "element.cuh"

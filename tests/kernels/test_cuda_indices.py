@@ -146,7 +146,7 @@ def swizzled(address: int) -> int:
 
 
 def fields(descriptor: int) -> tuple[int, int, int]:
-    """Start address, leading and stride byte offsets (PTX ISA 8.7, 9.7.15.5.1)."""
+    """Start address, leading and stride byte offsets (PTX ISA, Matrix Descriptor Format)."""
     assert descriptor >> 62 == 1  # the 128-byte swizzle
     assert (descriptor >> 49) & 7 == 0  # patterns begin at multiples of 1024 bytes
     address, leading, stride = ((descriptor >> at & 0x3FFF) << 4 for at in (0, 16, 32))

@@ -1,5 +1,5 @@
-// What kernels/cuda/hopper.cuh is on a GPU, after the PTX ISA 8.7: mbarrier (9.7.13.15), TMA with the 128-byte
-// swizzle (5.5, 9.7.9.27), wgmma with its matrix descriptors (9.7.15.5). A box arrives some time after it
+// What kernels/cuda/hopper.cuh is on a GPU, after the PTX ISA on mbarrier, TMA with the 128-byte swizzle,
+// wgmma and its matrix descriptors. A box arrives some time after it
 // was asked for; a product reads its operands, registers too, when it is waited for: as late as it may.
 #pragma once
 

@@ -1,5 +1,5 @@
-// What kernels/cuda/ptx.cuh is on a GPU, after the PTX ISA 8.7: cp.async (9.7.9.25), ldmatrix (9.7.14.5.15),
-// mma.m16n8k16 (9.7.14.5.8). A copy is done when it is waited for, or at once if the options say so.
+// What kernels/cuda/ptx.cuh is on a GPU, after the PTX ISA on cp.async, ldmatrix and mma.m16n8k16.
+// A copy is done when it is waited for, or at once if the options say so.
 #pragma once
 
 #include "machine.h"
