@@ -8,12 +8,15 @@ early or overwritten too soon is wrong in one of them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.config.catalog import gpus
 from harness.measure.contract import attempt
 from harness.measure.outcome import Trial
+from harness.measure.suite import BIG
 from harness.model import Problem
 from tests.kernels.claims import expected, shipped, thinned
 from tests.kernels.cuda_sources import cuda_kernels
@@ -26,6 +29,10 @@ CASES = [
     for name in cuda_kernels()
     for dtype in ("fp16", "bf16")
     for problem in thinned(name, dtype, "forward", H100)
+]
+CASES += [  # scores at which exp overflows without a maximum
+    (name, replace(problem, scale=BIG * problem.effective_scale))
+    for name, problem in dict(CASES).items()
 ]
 LONGER = {  # several tiles of rows and of keys, so that stages are used again
     "causal": Problem(2, 1, 200, 333, 64, 64, "bf16", causal=True),
