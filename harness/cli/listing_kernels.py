@@ -25,6 +25,7 @@ NAMES = {
     "head_dims": "head dims only",
     "head_dim_multiple": "head dim a multiple of",
     "seq_max": "length up to",
+    "seq_k_multiple": "keys a multiple of",
     "caches": "cache",
     "page_size_multiple": "page size a multiple of",
     "uneven_lengths": "uneven lengths",

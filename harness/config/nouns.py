@@ -77,6 +77,7 @@ def kernel_of(conf: Mapping[str, Any], folder: str = "") -> Kernel:
             extra=str(conf.get("extra") or ""),
             folder=folder,
             description=str(conf.get("description") or ""),
+            quantised=bool(conf.get("quantised", False)),
         )
     except KeyError as missing:
         raise ConfigError(f"kernel {name}: its yaml has no {missing}") from None

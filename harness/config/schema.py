@@ -32,6 +32,7 @@ class LimitsConf:
     gqa: bool = True
     cross: bool = True
     seq_max: int | None = None
+    seq_k_multiple: int = 1
     softcap: bool = False
     sinks: bool = False
     alibi: bool = False
@@ -53,6 +54,7 @@ class KernelConf:
     limits: dict[str, LimitsConf] = field(default_factory=dict)
     packages: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
+    quantised: bool = False
     library: str = ""
     extra: str = ""
     description: str = ""

@@ -51,7 +51,8 @@ class InlineDispatcher:
             key = problem.key, request.seeds()[which]
             if key not in self._expected:
                 self._expected[key] = operator.expected(problem, key[1])
-            return judge(problem, self._expected[key], selected)
+            quantised = request.job.kernel.quantised
+            return judge(problem, self._expected[key], selected, quantised=quantised)
 
         gpu = request.job.gpu
         if gpu.name not in self._devices:

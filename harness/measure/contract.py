@@ -91,7 +91,7 @@ def _attempt(
             must_be_unchanged(inputs, values[which], addresses)
             answers.append({n: t.detach().clone() for n, t in outputs.items()})
             selected = operator.select(problem, SEEDS[which], outputs, layout)
-            verdict = judge(problem, expected[which], selected)
+            verdict = judge(problem, expected[which], selected, quantised=kernel.quantised)
             if not verdict.ok:
                 return _wrong(verdict, len(answers), fresh=which > 0)
             verdicts.append(verdict)

@@ -164,7 +164,11 @@ class Supervisor:
                         self._drop_child()
                     return record
                 _, which, selected = message
-                child.connection.send(judge(request.job.problem, expected[which], selected))
+                job = request.job
+                verdict = judge(
+                    job.problem, expected[which], selected, quantised=job.kernel.quantised
+                )
+                child.connection.send(verdict)
         except (EOFError, ConnectionError):
             return "died"
 

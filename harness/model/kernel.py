@@ -41,6 +41,8 @@ class Limits:
     """Query and key lengths may differ."""
     seq_max: int | None = None
     """Longest sequence, of queries or keys."""
+    seq_k_multiple: int = 1
+    """There are a multiple of these keys."""
     softcap: bool = False
     """Computes a softcap."""
     sinks: bool = False
@@ -86,6 +88,8 @@ class Limits:
             return f"query length {p.seq_q} differs from key length {p.seq_k}"
         if self.seq_max is not None and max(p.seq_q, p.seq_k) > self.seq_max:
             return f"length {max(p.seq_q, p.seq_k)} above {self.seq_max}"
+        if p.seq_k % self.seq_k_multiple:
+            return f"key length {p.seq_k} not a multiple of {self.seq_k_multiple}"
         if p.softcap and not self.softcap:
             return "softcap not computed"
         if p.sinks and not self.sinks:
@@ -143,6 +147,8 @@ class Kernel:
     """The optional extra of attnbench that brings ``packages``; "" for none."""
     programs: tuple[str, ...] = ()
     """Programs it needs, e.g. nvcc."""
+    quantised: bool = field(default=False, metadata={"identity": False})
+    """Multiplies in 8 bits whatever its inputs' type: held to the gate of quantised caches."""
     folder: str = field(default="", metadata={"identity": False})
     """The kernels folder it was found in: "" for attnbench's own, else a path on this machine."""
     description: str = field(default="", metadata={"identity": False})
@@ -194,6 +200,7 @@ class Kernel:
             "extra": self.extra,
             "programs": list(self.programs),
             "folder": self.folder,
+            **({"quantised": True} if self.quantised else {}),
         }
 
     @classmethod

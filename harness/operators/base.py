@@ -45,6 +45,11 @@ class Gate:
             raise ValueError(f"gate {self.kind} with bound {self.bound}")
 
 
+QUANTISED_GATE = Gate("cosine", 0.99, row_bound=0.125)
+"""Kernels may multiply in the cache's own type: fp8's roundoff is 1/16, and a row errs by twice
+that of its natural noise at most."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """The oracle's word on one problem and seed: numpy only, so it pickles between processes.

@@ -95,6 +95,7 @@ LIBRARIES = {
                 },
             },
         ),
+        Library("sageattention", "1.0.6", {"sageattention.sageattn": "sageattention/core.py"}),
         Library(
             "flashinfer-python",
             "0.7.2.post1",

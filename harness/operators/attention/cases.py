@@ -80,6 +80,13 @@ def _cells(limits: Limits, direction: str) -> Iterator[tuple[str, str, str]]:
                     yield mask, heads, name
 
 
+def _lengths(limits: Limits, name: str) -> tuple[int, int]:
+    """Query and key lengths, as much longer as there must be a multiple of some keys."""
+    sq, sk = LENGTHS[name]
+    whole = -(-sk // limits.seq_k_multiple) * limits.seq_k_multiple
+    return whole if sq == sk else sq, whole
+
+
 def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]:
     """Each claimed mask × grouping × pair of lengths, going round head dims and what is added.
 
@@ -87,7 +94,7 @@ def cases(limits: Limits, dtype: str, direction: str) -> Iterator[list[Problem]]
     """
     dims = head_dims(limits)
     for n, (name, heads, lengths) in enumerate(_cells(limits, direction)):
-        mask, (hq, hkv), (sq, sk) = MASKS[name], HEADS[heads], LENGTHS[lengths]
+        mask, (hq, hkv), (sq, sk) = MASKS[name], HEADS[heads], _lengths(limits, lengths)
         yield [
             Problem(
                 heads_q=hq, heads_kv=hkv, seq_q=sq, seq_k=sk, head_dim_qk=dqk, head_dim_v=dv,

@@ -18,7 +18,7 @@ from harness.model import Problem
 from harness.operators.attention import oracle
 from harness.operators.attention import reference as attention
 from harness.operators.attention.oracle import Arithmetic, Heads, Rows
-from harness.operators.base import Expected, Gate
+from harness.operators.base import QUANTISED_GATE, Expected, Gate
 from harness.operators.caches import cache_inputs, streams, token_rows
 from harness.operators.decode.cost import one_sequence
 from harness.operators.gates import row_errors, row_scales
@@ -26,10 +26,6 @@ from harness.operators.inputs import TORCH_DTYPES, draw, draw_head
 from harness.operators.selection import Selection
 
 DIFFERENTIABLE: tuple[str, ...] = ()
-
-QUANTISED_GATE = Gate("cosine", 0.99, row_bound=0.125)
-"""Kernels may multiply in the cache's own type: fp8's roundoff is 1/16, and a row errs by twice
-that of its natural noise at most."""
 
 
 def make_inputs(
