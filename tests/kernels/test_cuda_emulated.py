@@ -8,6 +8,7 @@ early or overwritten too soon is wrong in one of them.
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import replace
 
 import pytest
@@ -15,12 +16,13 @@ import torch
 
 from harness.config.catalog import gpus
 from harness.measure.contract import attempt
+from harness.measure.loader import load_kernel
 from harness.measure.outcome import Trial
 from harness.measure.suite import BIG
 from harness.model import Problem
 from tests.kernels.claims import expected, shipped, thinned
 from tests.kernels.cuda_sources import cuda_kernels
-from tests.kernels.emulated import loader, needs_compiler
+from tests.kernels.emulated import emulated, loader, needs_compiler
 
 CPU = torch.device("cpu")
 H100 = gpus()["h100"]
@@ -93,3 +95,11 @@ def test_a_planted_fault_is_found(name: str, fault: tuple[str, str]) -> None:
         for eager in (False, True)
     }
     assert "failed" in statuses
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", cuda_kernels())
+def test_both_languages_declare_the_same_arguments(name: str) -> None:
+    """Sizes alone could agree by luck: emulated kernels, which get the same, are right too."""
+    structure = load_kernel(shipped()[name]).Arguments
+    assert emulated(shipped()[name].file).number("argument_bytes") == ctypes.sizeof(structure)

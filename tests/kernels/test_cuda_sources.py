@@ -14,7 +14,6 @@ from harness.measure.loader import load_kernel
 from harness.measure.nvcc import Library
 from tests.kernels.claims import shipped
 from tests.kernels.cuda_sources import compiled, cuda_kernels, files, needs_nvcc, recipe
-from tests.kernels.emulated import emulated, needs_compiler
 
 REGISTERS = {  # in fp16 as in bf16, the most of any architecture that is named
     "naive<64>": 130,
@@ -93,11 +92,3 @@ def test_its_library_loads_here_and_says_what_cuda_says(name: str) -> None:
     most = MOST_SHARED_KB[recipe(shipped()[name].file).architectures[0]]
     for dim, kilobytes in SHARED_KB[name].items():
         assert library.number("shared_bytes", dim) == kilobytes * 1024 <= most * 1024
-
-
-@needs_compiler
-@pytest.mark.parametrize("name", cuda_kernels())
-def test_both_languages_declare_the_same_arguments(name: str) -> None:
-    """Sizes alone could agree by luck: emulated kernels, which get the same, are right too."""
-    structure = load_kernel(shipped()[name]).Arguments
-    assert emulated(shipped()[name].file).number("argument_bytes") == ctypes.sizeof(structure)
