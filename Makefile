@@ -30,8 +30,9 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 gpu-check: ## everything that needs a GPU, in the environment of PYTHON=… (torch, numpy, yaml)
 	$(GPU_PYTHON) -m tests.gpu $(GPU_CHECK)
 
-bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark and pyperf (a quarter of an hour)
+bench-others: $(VENV)/.installed-test ## the same cells through pytest-benchmark and pyperf, change points through Otava and asv (half an hour)
 	$(BIN)/python -m tests.bench.others $(BENCH)
+	$(BIN)/python -m tests.bench.others.detectors
 
 bench: $(VENV)/.installed-test ## the project's own speed figures (BENCH=--json for JSON)
 	$(BIN)/python -m tests.bench $(BENCH)
