@@ -26,6 +26,6 @@ COPY --chown=1001 harness src/harness
 COPY --chown=1001 dashboards src/dashboards
 COPY --chown=1001 conf src/conf
 COPY --chown=1001 kernels src/kernels
-RUN pip install --no-cache-dir -c src/constraints.txt './src[postgres,jobs]'
+RUN pip install --no-cache-dir -c src/constraints.txt './src[postgres,jobs,dashboard]'
 
 CMD ["attnbench", "doctor"]

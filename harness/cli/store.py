@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -12,11 +13,16 @@ from rich.table import Table
 from harness.cli.common import confirmed, store_url
 
 
-def upgrade_command(url: str | None) -> int:
+def upgrade_command(url: str | None, create: bool) -> int:
     """Body of ``attnbench store upgrade``; returns the exit code."""
-    from harness.store import upgrade
+    from harness.errors import SchemaMismatch
+    from harness.store import open_store, upgrade
 
-    print(upgrade(store_url(url)))
+    where = store_url(url)
+    if create:
+        with suppress(SchemaMismatch):  # it is there, and older
+            open_store(where, create=True).close()
+    print(upgrade(where))
     return 0
 
 

@@ -55,11 +55,17 @@ def store_check(
 
 @store_app.command(name="upgrade")
 @guarded
-def store_upgrade(url: Url = None, store: StoreUrl = None) -> int:
+def store_upgrade(
+    url: Url = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make an empty one where there is none.")
+    ] = False,
+    store: StoreUrl = None,
+) -> int:
     """Bring a database made by an older attnbench to this one's schema."""
     from harness.cli.store import upgrade_command
 
-    return upgrade_command(_one_of(url, store))
+    return upgrade_command(_one_of(url, store), create)
 
 
 @store_app.command(name="downgrade")

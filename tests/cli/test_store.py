@@ -67,6 +67,18 @@ def test_downgrade_then_upgrade_each_in_the_log() -> None:
     ]
 
 
+def test_upgrade_makes_a_store_where_there_is_none_if_asked_to() -> None:
+    assert "no store" in store_("upgrade", "new.db", ok=False).output
+    assert not Path("new.db").exists()
+    assert "nothing to do" in store_("upgrade", "new.db", "--create").output
+    with open_store("new.db", read_only=True) as made:
+        assert made.sweeps() == []
+    store_("downgrade", "0002", "--yes")
+    assert f"0002 upgraded to {HEAD}" in store_("upgrade", "--create").output
+    with opened() as kept:
+        assert len(list(kept.records())) == 3
+
+
 def test_vacuum() -> None:
     assert "given back" in store_("vacuum").output
 

@@ -54,7 +54,7 @@ def test_the_compose_file_is_valid_and_nothing_is_published_beyond_this_machine(
     )
     (compose,) = documents("compose.yaml")
     services = compose["services"]
-    assert {"postgres", "head", "worker", "gpu-worker"} <= set(services)
+    assert {"postgres", "head", "dashboard", "worker", "gpu-worker"} <= set(services)
     for name, service in services.items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
         assert re.search(r":\d", service["image"]), "an exact tag"
