@@ -20,7 +20,10 @@ STATUSES = {
         *("leaves_process", "forks", "works_in_a_thread", "works_in_a_raw_thread"),
         *("works_on_a_side_stream", "remembers_answers"),
     ],
-    Status.ERROR: ["raises", "recurses", "exits", "sticky_cuda_error"],
+    Status.ERROR: [
+        *("raises", "raises_what_no_store_keeps", "raises_without_words", "recurses", "exits"),
+        "sticky_cuda_error",
+    ],
     Status.CRASHED: ["exits_hard", "aborts", "segfaults", "killed_by_the_system"],
     Status.TIMEOUT: ["hangs", "hangs_in_c"],
     Status.OUT_OF_MEMORY: ["allocates"],

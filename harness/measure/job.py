@@ -28,6 +28,7 @@ from harness.measure.hygiene import Tampered, must_be_clean, must_be_unchanged, 
 from harness.measure.loader import kernel_path, layout_of, load_kernel, source_hash
 from harness.measure.nvcc import NoCompiler
 from harness.measure.request import Request
+from harness.measure.said import first_line, kept, words
 from harness.measure.sampling import Series, sample_series
 from harness.measure.tamper import snapshot, thread_idents
 from harness.model import (
@@ -75,24 +76,23 @@ def run_job(
     }
 
     def ended(status: Status, reason: str, log: str = "") -> Record:
-        reason, log = (text.replace("\0", "␀") for text in (reason, log))
-        return request.failed(status, reason, log=log, duration_s=watch.s(), **about)
+        return request.failed(status, kept(reason), log=kept(log), duration_s=watch.s(), **about)
 
     try:
         measured = _measure(request, device, judge)
     except (_Unsupported, NoCompiler) as unsupported:
-        return ended(Status.SKIPPED, str(unsupported))
+        return ended(Status.SKIPPED, words(unsupported))
     except (Tampered, Unfinished) as tampered:
         return ended(Status.INVALID, str(tampered))
     except WrongOutput as wrong:
         return ended(Status.INCORRECT, str(wrong))
     except (KernelError, NotCapturable) as broken:
-        return ended(Status.ERROR, _first_line(broken), traceback.format_exc())
+        return ended(Status.ERROR, first_line(broken), traceback.format_exc())
     except SystemExit as left:
         return ended(Status.ERROR, f"called sys.exit({left.code!r})", traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - a kernel may raise anything; it becomes a record
         status = Status.OUT_OF_MEMORY if is_out_of_memory(error) else Status.ERROR
-        reason = f"{type(error).__name__}: {_first_line(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         return ended(status, reason, traceback.format_exc())
     return Record(
         sweep_id=request.sweep_id,
@@ -248,11 +248,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out, on the host or on the device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error)
+    text = words(error)
     return isinstance(error, RuntimeError) and (
         "can't allocate memory" in text or "CUDA out of memory" in text
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), "(no message)")[:500]

@@ -22,6 +22,19 @@ def raises(inputs):
     raise ValueError("tile size 7 is not supported")
 
 
+def raises_what_no_store_keeps(inputs):
+    """NUL, half a character, and five megabytes."""
+    raise ValueError("\0 \ud800 <b> " + "x" * 5_000_000)
+
+
+def raises_without_words(inputs):
+    class Speechless(Exception):
+        def __str__(self):
+            raise RuntimeError("not even this")
+
+    raise Speechless
+
+
 def recurses(inputs):
     return recurses(inputs)
 
