@@ -30,6 +30,7 @@ import triton.language as tl
 LAYOUT = "BHSD"
 SMALL = {16: (32, 16, 4, 1), 32: (32, 32, 4, 1), 64: (32, 32, 4, 1), 128: (32, 32, 8, 1)}
 LARGE = {64: (64, 64, 4, 1), 128: (64, 64, 8, 1)}
+NARROW = (32, 16, 4, 1)  # where one head dim is smaller than the other's tile
 TILES = {
     80: SMALL,
     90: SMALL | {64: LARGE[64], 128: (32, 16, 8, 1)},
@@ -286,8 +287,7 @@ def build(problem, device, options):
     heads = p.batch * p.heads_q
     wide = [max(16, triton.next_power_of_2(dim)) for dim in (p.head_dim_qk, p.head_dim_v)]
     own = TILES[max(c for c in TILES if c <= capability(device))]
-    chunk, tile, warps, stages = own[max(wide)]
-    tile = min(tile, *wide)
+    chunk, tile, warps, stages = own[max(wide)] if own[max(wide)][1] <= min(wide) else NARROW
     of_d, of_v = (dim // tile for dim in wide)
     per_q, per_k = (
         segment(p, tokens, min(of_d, of_v), chunk, processors) for tokens in (p.seq_q, p.seq_k)
