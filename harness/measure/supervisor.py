@@ -24,12 +24,13 @@ from harness.measure.lock import DeviceLock, processor_lock
 from harness.measure.nvml import open_nvml
 from harness.measure.occupants import FOREIGN, Occupants
 from harness.measure.request import Request
+from harness.measure.said import MOST, kept
 from harness.model import Device, Environment, Gpu, Record, Status, utc_now
 from harness.model.gpu import CPU
 from harness.operators.base import Expected
 from harness.operators.gates import judge
 
-LOG_BYTES = 16_384
+LOG_BYTES = MOST
 """How much of the end of a kernel's output a record keeps."""
 LOG_FILE_BYTES = 64 << 20
 """How large its file may grow meanwhile."""
@@ -194,7 +195,7 @@ class Supervisor:
         size = self._log.stat().st_size
         with self._log.open("rb") as file:
             file.seek(max(0, size - LOG_BYTES))
-            printed = file.read(LOG_BYTES).decode(errors="replace").replace("\0", "␀")
+            printed = kept(file.read(LOG_BYTES).decode(errors="replace"))
         cut = self._log_cut + max(0, size - LOG_BYTES)
         if cut:
             printed = f"[{cut} bytes cut]\n{printed}"
